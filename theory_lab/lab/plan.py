@@ -1,0 +1,157 @@
+"""Which cells a study needs, and which of them are judged together for which claim."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from theory_lab.core import Case, Claim, Control, Experiment, Study, UsageError
+from theory_lab.core.reduce import Reduction
+from theory_lab.core.seeds import canonical_json
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The unit of work: one experiment, one complete set of parameters, one replicate."""
+
+    experiment: str
+    params: tuple[tuple[str, Any], ...]
+    replicate: int
+
+    @property
+    def name(self) -> str:
+        """Canonical text, part of the ledger's key."""
+        return canonical_json([dict(self.params), self.replicate])
+
+    def __str__(self) -> str:
+        values = ", ".join(f"{name}={value}" for name, value in self.params)
+        return f"{self.experiment}({values}, replicate {self.replicate})"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Cells that one judgement rests on."""
+
+    cells: tuple[Cell, ...]
+    label: str
+
+
+@dataclass(frozen=True)
+class ClaimPlan:
+    """The units of one claim: its cases, and those of its controls."""
+
+    claim: Claim
+    units: tuple[Unit, ...]
+    controls: tuple[tuple[Control, tuple[Unit, ...]], ...]
+
+    def cells(self) -> Iterator[Cell]:
+        for unit in itertools.chain(self.units, *(units for _, units in self.controls)):
+            yield from unit.cells
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study at one preset: what is measured and how it is judged."""
+
+    study: Study
+    preset: str
+    claims: tuple[ClaimPlan, ...]
+
+    def cells(self) -> list[Cell]:
+        """Every cell once, in the order of the claims."""
+        return list(dict.fromkeys(cell for planned in self.claims for cell in planned.cells()))
+
+
+def plan(study: Study, preset: str, options: Any = None, smoke: bool = False) -> Plan:
+    """Lay out a study; UsageError for anything that its experiments do not accept.
+
+    `smoke` keeps one case for each claim and control, with one replicate (two where a reduction
+    pools them), so that every path is walked in seconds.
+    """
+    cases = study.cases_of(preset, options)
+    controls = study.controls_of(preset, options)
+    return Plan(
+        study, preset, tuple(_claim_plan(claim, cases, controls, smoke) for claim in study.claims)
+    )
+
+
+def _claim_plan(
+    claim: Claim, cases: Sequence[Case], controls: Sequence[Control], smoke: bool
+) -> ClaimPlan:
+    own = _shrunk([case for case in cases if case.serves(claim)], smoke)
+    units = _units(claim.experiment, claim.measure, own)
+    planned = [
+        (control, _control_units(claim, control, units, smoke))
+        for control in controls
+        if control.concerns(claim)
+    ]
+    return ClaimPlan(claim, units, tuple(planned))
+
+
+def _shrunk(cases: Sequence[Case], smoke: bool) -> Sequence[Case]:
+    if not smoke:
+        return cases
+    return [Case(c.params, c.over, min(2, c.replicates), c.claims) for c in cases[:1]]
+
+
+def _control_units(
+    claim: Claim, control: Control, units: tuple[Unit, ...], smoke: bool
+) -> tuple[Unit, ...]:
+    """The control's own cases, or the claim's where it only measures something else on them."""
+    experiment = control.experiment or claim.experiment
+    if control.cases:
+        reduction = control.measure or claim.measure
+        return _units(experiment, reduction, _shrunk(control.cases, smoke))
+    if control.experiment is None:
+        return units
+    moved = [Unit(tuple(_moved(cell, experiment) for cell in u.cells), u.label) for u in units]
+    return tuple(moved)
+
+
+def _moved(cell: Cell, experiment: Experiment) -> Cell:
+    known = experiment.problem_parameters | experiment.run_parameters
+    params = experiment.complete({n: v for n, v in cell.params if n in known})
+    return Cell(experiment.id, tuple(params.items()), cell.replicate)
+
+
+def _units(experiment: Experiment, reduction: Any, cases: Sequence[Case]) -> tuple[Unit, ...]:
+    assert isinstance(reduction, Reduction)
+    units: dict[tuple[Cell, ...], Unit] = {}
+    for case in cases:
+        cells = tuple(_cells(experiment, case))
+        groups = [cells] if reduction.grouped else [(cell,) for cell in cells]
+        for group in groups:
+            units.setdefault(group, Unit(group, _label(case, group, reduction.grouped)))
+    return tuple(units.values())
+
+
+def _cells(experiment: Experiment, case: Case) -> Iterator[Cell]:
+    overlap = set(case.over) & set(case.params)
+    if overlap:
+        raise UsageError(f"{sorted(overlap)} stand both among the axes and in over; keep one.")
+    for rungs in itertools.product(*case.over.values()):
+        params = experiment.complete({**case.params, **dict(zip(case.over, rungs, strict=True))})
+        for replicate in range(case.replicates):
+            yield Cell(experiment.id, tuple(params.items()), replicate)
+
+
+def _label(case: Case, cells: tuple[Cell, ...], grouped: bool) -> str:
+    """How a unit is named to people: the parameters that the case gives."""
+    values = ", ".join(f"{name}={_short(value)}" for name, value in case.params.items())
+    if not grouped:
+        rungs = "".join(
+            f", {name}={_short(dict(cells[0].params)[name])}" for name in case.over
+        )
+        return f"{values}{rungs}, replicate {cells[0].replicate}"
+    ladder = "".join(f", {len(rungs)} rungs of {name}" for name, rungs in case.over.items())
+    return f"{values}{ladder}, {case.replicates} replicates"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, tuple):
+        return "(" + ", ".join(_short(entry) for entry in value) + ")"
+    return str(value)
