@@ -19,7 +19,7 @@ from theory_lab.core import StorageError, TheoryLabError
 if TYPE_CHECKING:
     from theory_lab.lab.desk import Desk, Judgement
 
-WELL, FAILED, DEADLINE, STOPPED = 0, 1, 4, 130
+WELL, FAILED, WORK_LEFT, STOPPED = 0, 1, 4, 130
 
 _FLAGS = {"ignore_unknown_options": True}
 
@@ -30,6 +30,8 @@ def _shared(function: Callable[..., None]) -> Callable[..., None]:
         click.option("--json", "as_json", is_flag=True, help="Print one JSON array of flat objects."),
         click.option("--out", type=click.Path(path_type=Path), default=Path("results"),
                      show_default=True, help="Folder of the ledger."),
+        click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True,
+                     help="Where problems are run; each device has a ledger of its own."),
         click.option("--preset", default="quick", show_default=True, help="quick, full, or the study's own."),
         click.argument("names", nargs=-1, type=click.UNPROCESSED, metavar="[NAME|FILE]... [STUDY OPTIONS]"),
     ):  # fmt: skip
@@ -82,7 +84,7 @@ def show(claim: str, study: str | None) -> None:
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", default=3600.0, show_default=True, help="Longest time for one cell.")
 @click.option("--keep-stale", is_flag=True, help="Do not measure again what only the code's change made stale.")
 def run(
-    names: Sequence[str], preset: str, out: Path, as_json: bool, jobs: int | None, smoke: bool,
+    names: Sequence[str], preset: str, out: Path, device: str, as_json: bool, jobs: int | None, smoke: bool,
     deadline: float | None, timeout: float, keep_stale: bool,
 ) -> None:  # fmt: skip
     """Measure what the ledger does not have yet, then judge."""
@@ -92,10 +94,11 @@ def run(
     from theory_lab.lab.ledger import open_mended
 
     desks = _desks(names, preset, smoke)
-    settings = runner.Settings(
-        runner.default_jobs() if jobs is None else jobs, deadline, timeout, keep_stale
-    )
-    ledger, mended = open_mended(_ledger(out, smoke))
+    for desk in desks:
+        desk.require(device)
+    jobs = runner.default_jobs() if jobs is None else jobs
+    settings = runner.Settings(jobs, deadline, timeout, keep_stale, device)
+    ledger, mended = open_mended(_ledger(out, device, smoke))
     with ledger:
         if mended:
             console.note(mended)
@@ -109,28 +112,32 @@ def run(
     _print_judgements(judgements, as_json)
     _exit(
         FAILED if any(o.failures for o in outcomes) or any(j.fails for j in judgements)
-        else DEADLINE if any(o.left for o in outcomes) else WELL
+        else WORK_LEFT if any(o.left for o in outcomes) else WELL
     )  # fmt: skip
 
 
 @cli.command(context_settings=_FLAGS)
 @_shared
 @click.option("--smoke", is_flag=True, help="Judge the records of `run --smoke`.")
-def judge(names: Sequence[str], preset: str, out: Path, as_json: bool, smoke: bool) -> None:
+def judge(
+    names: Sequence[str], preset: str, out: Path, device: str, as_json: bool, smoke: bool
+) -> None:
     """Judge every claim on the records that the ledger has."""
-    judgements = _judged(names, preset, out, smoke)
+    judgements = _judged(names, preset, out, device, smoke)
     _print_judgements(judgements, as_json)
-    _exit(FAILED if any(j.fails for j in judgements) else WELL)
+    if any(j.fails for j in judgements):
+        _exit(FAILED)
+    _exit(WORK_LEFT if any(j.missing for j in judgements) else WELL)
 
 
 @cli.command(context_settings=_FLAGS)
 @_shared
-def challenge(names: Sequence[str], preset: str, out: Path, as_json: bool) -> None:
+def challenge(names: Sequence[str], preset: str, out: Path, device: str, as_json: bool) -> None:
     """Change every prediction and see whether the records notice."""
     from theory_lab import console
     from theory_lab.lab.mutants import challenge as challenge_claim
 
-    judgements = _judged(names, preset, out)
+    judgements = _judged(names, preset, out, device)
     found = [c for j in judgements for a in j.assessments for c in challenge_claim(a)]
     if as_json:
         _print_json([{"claim": c.claim, "mutant": c.mutant, "class": c.verdict} for c in found])
@@ -141,11 +148,11 @@ def challenge(names: Sequence[str], preset: str, out: Path, as_json: bool) -> No
 
 @cli.command(context_settings=_FLAGS)
 @_shared
-def report(names: Sequence[str], preset: str, out: Path, as_json: bool) -> None:
+def report(names: Sequence[str], preset: str, out: Path, device: str, as_json: bool) -> None:
     """Write figures/, paper_checks.md and report/index.html from the ledger."""
     from theory_lab.report import write
 
-    judgements = _judged(names, preset, out)
+    judgements = _judged(names, preset, out, device)
     folder = Path(".") if preset == "quick" else Path("figures") / preset
     try:
         written = write(judgements, folder, preset)
@@ -164,11 +171,12 @@ def report(names: Sequence[str], preset: str, out: Path, as_json: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--preset", default="quick", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True)
-def export(name: str, file: Path, preset: str, out: Path) -> None:
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+def export(name: str, file: Path, preset: str, out: Path, device: str) -> None:
     """Write the records of study NAME to FILE (JSON lines, xz) as evidence for other machines."""
     from theory_lab.lab import evidence_file, runner
 
-    (judgement,) = _judged([name], preset, out)
+    (judgement,) = _judged([name], preset, out, device)
     desk = judgement.desk
     records = [(runner.key(cell, desk.code), record) for cell, record in judgement.records.items()]
     count = evidence_file.write(desk.study.id, preset, records, file)
@@ -181,7 +189,7 @@ def doctor(out: Path) -> None:
     """Check the installation, the ledger and the folders that are written to."""
     from theory_lab.lab.doctor import examine
 
-    findings = examine(_ledger(out, smoke=False))
+    findings = examine(_ledger(out))
     for finding in findings:
         click.echo(f"{'ok ' if finding.well else 'BAD'}  {finding.text}")
     _exit(WELL if all(f.well for f in findings) else StorageError.exit_code)
@@ -200,17 +208,21 @@ def _desks(names: Sequence[str], preset: str, smoke: bool = False) -> list[Desk]
     return [lay_out(name, preset, names[first_flag:], smoke) for name in asked]
 
 
-def _ledger(out: Path, smoke: bool) -> Path:
-    return out / ("smoke.sqlite" if smoke else "ledger.sqlite")
+def _ledger(out: Path, device: str = "cpu", smoke: bool = False) -> Path:
+    """Records of different devices, and those of smoke tests, never meet in one file."""
+    stem = "smoke" if smoke else "ledger"
+    return out / (f"{stem}.sqlite" if device == "cpu" else f"{stem}-{device}.sqlite")
 
 
-def _judged(names: Sequence[str], preset: str, out: Path, smoke: bool = False) -> list[Judgement]:
+def _judged(
+    names: Sequence[str], preset: str, out: Path, device: str, smoke: bool = False
+) -> list[Judgement]:
     from theory_lab import console
     from theory_lab.lab.desk import judge
     from theory_lab.lab.ledger import Ledger
 
     desks = _desks(names, preset, smoke)
-    with Ledger(_ledger(out, smoke), readonly=True) as ledger:
+    with Ledger(_ledger(out, device, smoke), readonly=True) as ledger:
         judgements = [judge(desk, ledger) for desk in desks]
     for judgement in judgements:
         console.tell_missing(judgement)

@@ -97,8 +97,13 @@ def combine(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def false_conditions(claim: Claim, facts: Mapping[str, Any]) -> list[Condition]:
-    """The conditions that these facts break."""
-    return [c for c in claim.conditions if not _call(claim, f"condition {c.name!r}", c.holds, facts)]
+    """The conditions that these facts break (for stacked facts: in any of the cells)."""
+
+    def holds(condition: Condition) -> bool:
+        asked = _call(claim, f"condition {condition.name!r}", condition.holds, facts)
+        return bool(np.all(asked))
+
+    return [condition for condition in claim.conditions if not holds(condition)]
 
 
 def compare(claim: Claim, seen: Observation, predict: Formula | None = None) -> Comparison:

@@ -31,7 +31,7 @@ class Parameter(typing.NamedTuple):
     default: Any
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def signature(function: Callable[..., Any], skip: int = 0) -> dict[str, Parameter]:
     """The keywords of `draw` by name, or of `run` (skip=1: its first argument is the problem)."""
     hints = typing.get_type_hints(function, include_extras=True)

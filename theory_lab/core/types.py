@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import numpy as np
-
 from theory_lab.core import parameters, reduce
 from theory_lab.core.errors import UsageError
 from theory_lab.core.measurement import Record
@@ -45,14 +43,16 @@ class Experiment:
     `draw` returns a dict; its numbers, strings and arrays are facts, except under names that start
     with an underscore (working data for `run`). `run` returns a dict of results: numbers and arrays
     (exact) or `Measurement`s; under the name `trace`, a dict of arrays for figures.
-    `checks` are functions of the problem parameters that raise `BadParameter` where a combination
-    of them makes no sense.
+    `checks` are functions of the parameters that raise `BadParameter` where a combination of them
+    makes no sense. `device_ready` says that `run` is written in array API and may get the problem's
+    arrays as tensors of another device.
     """
 
     id: str
     draw: Callable[..., Mapping[str, Any]]
     run: Callable[..., Mapping[str, Any]]
     checks: Sequence[Callable[[parameters.Params], None]] = ()
+    device_ready: bool = False
 
     def __post_init__(self) -> None:
         _check_id("experiment", self.id)

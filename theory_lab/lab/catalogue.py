@@ -45,7 +45,7 @@ def _unknown(what: str, name: str, known: list[str]) -> str:
     return f"There is no {what} {name!r}; there are: {there}.{hint}"
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def load(file: Path) -> Study:
     """The STUDY that a file declares. Its folder is importable while it is used."""
     module = _import(file)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from theory_lab.core import Record, Study
-from theory_lab.lab import catalogue, evidence_file, runner
+from theory_lab.lab import backends, catalogue, evidence_file, runner
 from theory_lab.lab.assess import Assessment, assess
 from theory_lab.lab.evidence_file import EvidenceFile
 from theory_lab.lab.ledger import Failure, Ledger
@@ -33,6 +33,13 @@ class Desk:
     @functools.cached_property
     def cells(self) -> list[Cell]:
         return self.plan.cells()
+
+    def require(self, device: str) -> None:
+        """UsageError where the device is not there, or an experiment cannot run on it."""
+        backends.require(device)
+        known = catalogue.experiments(self.study)
+        for name in dict.fromkeys(cell.experiment for cell in self.cells):
+            backends.require_ready(known[name], device)
 
 
 @dataclass(frozen=True, eq=False)

@@ -177,7 +177,7 @@ def _member(source: Path, name: str | None, home: Path) -> Iterator[Place]:
         yield from _follow(*module.imports[name], None, home)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _source(name: str, home: Path) -> Path | None:
     """The file of a module, if it lies in the package or in the study's folder."""
     if name.partition(".")[0] == PACKAGE.name:
@@ -190,7 +190,7 @@ def _source(name: str, home: Path) -> Path | None:
     return None
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _read(file: Path) -> Module:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     package = _package(file)

@@ -36,12 +36,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Settings:
-    """How a run is carried out; nothing here changes a record."""
+    """How a run is carried out; nothing but the device changes a record."""
 
     jobs: int
     deadline: float | None = None
     timeout: float | None = None
     keep_stale: bool = False
+    device: str = "cpu"
 
 
 def default_jobs() -> int:
@@ -115,20 +116,24 @@ def _results(
     """Results as they arrive, until nothing waits or the deadline has passed."""
     end = time.monotonic() + settings.deadline if settings.deadline is not None else None
     if settings.jobs == 0:
-        yield from _results_here(file, waiting, attempts, end)
+        yield from _results_here(file, waiting, attempts, settings, end)
     elif waiting:
         yield from _results_of_workers(file, waiting, attempts, settings, end)
 
 
 def _results_here(
-    file: Path, waiting: deque[Cell], attempts: dict[Cell, int], end: float | None
+    file: Path,
+    waiting: deque[Cell],
+    attempts: dict[Cell, int],
+    settings: Settings,
+    end: float | None,
 ) -> Iterator[tuple[Cell, Result]]:
     """In this process, for debuggers."""
     while waiting and not _is_over(end):
         cell = waiting.popleft()
         attempts[cell] = attempts.get(cell, 0) + 1
         try:
-            yield cell, worker.measure(file, cell)
+            yield cell, worker.measure(file, cell, settings.device)
         except Exception:
             yield cell, ("crashed", traceback.format_exc())
 
@@ -153,7 +158,7 @@ def _results_of_workers(
             while waiting and len(running) < 2 * settings.jobs:
                 cell = waiting.popleft()
                 attempts[cell] = attempts.get(cell, 0) + 1
-                job = pool.schedule(worker.measure, args=(file, cell), timeout=settings.timeout)
+                job = pool.schedule(worker.measure, args=(file, cell, settings.device), timeout=settings.timeout)
                 running[job] = cell
             finished, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
             for job in finished:
