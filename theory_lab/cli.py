@@ -91,7 +91,7 @@ def run(
     from theory_lab import console
     from theory_lab.lab import runner
     from theory_lab.lab.desk import judge
-    from theory_lab.lab.ledger import open_mended
+    from theory_lab.lab.mending import open_mended
 
     desks = _desks(names, preset, smoke)
     for desk in desks:
@@ -266,7 +266,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        error.show()
+        click.echo(f"Error: {error.format_message()}", err=True)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped; finished cells are kept, and the next run goes on from there.", err=True)

@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from rich import box
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from theory_lab.lab.assess import Assessment, ControlResult, empirical_counts
+from theory_lab.core.evidence import LEAST_INSIDE
+from theory_lab.lab.assess import Assessment, ControlResult, verdict_of
 
 if TYPE_CHECKING:
     from theory_lab.lab.desk import Judgement
@@ -87,75 +88,76 @@ def tell_missing(judgement: Judgement) -> None:
 
 
 def print_judgement(judgement: Judgement) -> None:
-    """The table of verdicts of one study, and below it what deserves a look."""
+    """The verdicts of one study, one line a claim, and below them what deserves a look."""
     console = _out()
-    table = Table(box=box.SIMPLE_HEAD, title=judgement.desk.study.id, title_justify="left")
+    study, assessments = judgement.desk.study, judgement.assessments
+    common = _common_prefix([a.claim.id for a in assessments])
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("verdict", no_wrap=True)
     table.add_column("claim", overflow="fold")
-    table.add_column("verdict")
-    for heading in ("holds", "fails", "unres.", "outside"):
-        table.add_column(heading, justify="right")
-    for heading in ("resolution -/+", "tightness", "controls broken"):
-        table.add_column(heading, justify="right")
-    for assessment in judgement.assessments:
-        table.add_row(*_row(assessment))
+    for heading in ("holds", "out", "resol.", "tight", "ctrl"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for assessment in assessments:
+        table.add_row(*_row(assessment, common))
+    console.print(f"[bold]{escape(study.id)}[/]" + (f", claims {common}…" if common else ""))
     console.print(table)
-    for assessment in judgement.assessments:
-        for line in _remarks(assessment):
-            console.print(escape(line), soft_wrap=True)
+    for assessment in assessments:
+        remarks = list(_remarks(assessment))
+        if remarks:
+            console.print(f"[bold]{escape(assessment.claim.id)}[/]")
+        for line in remarks:
+            console.print(Padding(escape(line), (0, 0, 0, 2)))
 
 
-def _row(assessment: Assessment) -> list[str]:
+def _common_prefix(ids: Sequence[str]) -> str:
+    """The theory's name and its dot, where all claims are of one theory."""
+    theories = {name.partition(".")[0] for name in ids}
+    return f"{theories.pop()}." if len(theories) == 1 and len(ids) > 1 else ""
+
+
+def _row(assessment: Assessment, common: str) -> list[str]:
+    """verdict, claim, holding of inside cases, outside cases, coarser resolution, tightness,
+    breaking controls."""
     evidence = assessment.evidence
-    status = _verdict_of(assessment)
+    status = verdict_of(evidence)
     style = _STYLES.get(evidence.status, "")
     broken = sum(control.broken > 0 for control in assessment.controls)
+    sides = [r for r in (evidence.resolution_down, evidence.resolution_up) if r is not None]
     return [
-        assessment.claim.id,
         f"[{style}]{status}[/]" if style else status,
-        *(str(evidence.counts[name]) for name in ("holds", "fails", "unresolved", "outside")),
-        f"{short(evidence.resolution_down)} / {short(evidence.resolution_up)}",
+        assessment.claim.id.removeprefix(common),
+        f"{evidence.counts['holds']}/{len(evidence.inside)}",
+        str(evidence.counts["outside"]),
+        short(max(sides, default=None)),
         short(evidence.tightness),
         f"{broken}/{len(assessment.controls)}",
     ]
-
-
-def _verdict_of(assessment: Assessment) -> str:
-    """Empirical claims are seen, not seen or opposite; the others hold, fail or are unresolved."""
-    if assessment.claim.basis != "empirical":
-        return assessment.evidence.status
-    seen = empirical_counts(assessment.evidence)
-    if seen["opposite"]:
-        return "opposite"
-    return "seen" if seen["seen"] and not seen["not_seen"] else "not seen"
 
 
 def _remarks(assessment: Assessment) -> Iterator[str]:
     claim, evidence = assessment.claim, assessment.evidence
     for reason, count in evidence.reasons.items():
         if not reason.startswith("condition"):
-            yield f"{claim.id}: {count} x {reason}"
+            yield f"{count} x {reason}"
     for one in [j for j in evidence.judged if j.verdict.status == "fails"][:3]:
-        yield f"{claim.id} fails at {one.observation.label}"
+        yield f"fails at {one.observation.label}"
     if evidence.vacuous:
-        yield (
-            f"{claim.id}: only {evidence.entries} inside entries, fewer than 10, so it counts as"
-            " unresolved; give it more cases"
-        )
+        yield f"only {evidence.entries} entries inside, fewer than {LEAST_INSIDE}: give it more cases"
     for control in assessment.controls:
-        yield from _control_remark(claim.id, control)
-    for condition in claim.conditions:
-        if not assessment.is_shown_necessary(condition.name):
-            yield f"{claim.id}: condition {condition.name!r} is not shown necessary"
+        yield from _control_remark(control)
+    unshown = [c.name for c in claim.conditions if not assessment.is_shown_necessary(c.name)]
+    if unshown:
+        yield f"not shown necessary: {'; '.join(unshown)}"
 
 
-def _control_remark(claim: str, control: ControlResult) -> Iterator[str]:
+def _control_remark(control: ControlResult) -> Iterator[str]:
     if control.misplaced:
         yield (
-            f"{claim}: {control.misplaced} cases of {control.kind} {control.name!r} do not break"
-            " exactly what they should and do not count"
+            f"{control.misplaced} cases of {control.kind} {control.name!r} do not break exactly"
+            " what they should and do not count"
         )
     if control.broken == 0 and control.kind != "dropped condition":
-        yield f"{claim}: {control.kind} {control.name!r} breaks nothing in {control.cases} cases"
+        yield f"{control.kind} {control.name!r} breaks nothing in {control.cases} cases"
 
 
 def print_challenges(found: Sequence[Challenge]) -> None:

@@ -63,7 +63,7 @@ class Evidence:
     @cached_property
     def entries(self) -> int:
         """Compared entries over the inside observations."""
-        return sum(comparison.predicted.size for comparison in self._comparisons)
+        return sum(c.predicted.size for c in (j.comparison for j in self.inside) if c is not None)
 
     @property
     def vacuous(self) -> bool:
@@ -95,7 +95,8 @@ class Evidence:
 
     @property
     def _comparisons(self) -> list[Comparison]:
-        return [one.comparison for one in self.inside if one.comparison is not None]
+        found = (one.comparison for one in self.inside)
+        return [comparison for comparison in found if comparison and comparison.comparable]
 
     @cached_property
     def resolution_up(self) -> float | None:
@@ -114,15 +115,18 @@ class Evidence:
 
     @cached_property
     def tightest(self) -> tuple[float, str] | None:
-        """For a bound: 1 - the least relative slack, and the case in which it is reached."""
+        """For a bound: 1 - the least relative slack, and the first case in which it is reached.
+
+        Rounded, so that of equally tight cases rounding noise does not choose one.
+        """
         if self.claim.relation == "=":
             return None
         found = [
-            (float(np.max(_tightness(one.comparison))), one.observation.label)
+            (round(float(np.max(_tightness(one.comparison))), 9), one.observation.label)
             for one in self.inside
-            if one.comparison is not None and np.all(one.comparison.finite)
+            if one.comparison is not None and one.comparison.comparable
         ]
-        return max(found, default=None)
+        return max(found, key=lambda pair: pair[0], default=None)
 
     @property
     def tightness(self) -> float | None:
@@ -154,7 +158,9 @@ def _beyond(claim: Claim, seen: Comparison, end: np.ndarray, sign: float) -> np.
     if claim.scale is not None:
         return end + sign * seen.slack
     # The tolerance is relative to the changed prediction itself.
-    return end / (1 - sign * claim.tolerance * np.sign(end))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        touching = end / (1 - sign * claim.tolerance * np.sign(end))
+    return np.where(touching * end >= 0, touching, np.nan)  # a tolerance of 1 or more allows all
 
 
 def _tightness(comparison: Comparison | None) -> np.ndarray:

@@ -17,6 +17,9 @@ from theory_lab.core.measurement import Measurement, Record
 from theory_lab.core.reduce import Reduction
 from theory_lab.core.types import Claim, Condition, Formula, Verdict
 
+_QUIET = np.errstate(over="ignore", invalid="ignore")
+"""Infinities and NaN are answered by `unresolved`, not by warnings."""
+
 
 @dataclass(frozen=True, eq=False)
 class Observation:
@@ -44,12 +47,22 @@ class Comparison:
 
     @property
     def finite(self) -> np.ndarray:
-        return np.isfinite(self.predicted + self.low + self.high + self.slack)
+        ends = np.isfinite(self.low) & np.isfinite(self.high)
+        return ends & np.isfinite(self.predicted) & np.isfinite(self.slack)
 
     @property
+    def comparable(self) -> bool:
+        """Whether there is a verdict at all: something measured, all finite, no scale of 0."""
+        return self.predicted.size > 0 and bool(np.all(self.finite & (self.scale > 0)))
+
+    @property
+    @_QUIET
     def reach(self) -> np.ndarray:
         """Distance of the enclosure's far end to the edge of the allowed set, positive inside."""
-        below, above = self.predicted + self.slack - self.high, self.low - self.predicted + self.slack
+        below, above = (
+            self.predicted + self.slack - self.high,
+            self.low - self.predicted + self.slack,
+        )
         return _by_relation(self.relation, np.minimum(below, above), below, above)
 
     @property
@@ -57,6 +70,7 @@ class Comparison:
         return self.finite & (self.reach >= 0)
 
     @property
+    @_QUIET
     def missed(self) -> np.ndarray:
         """Entries whose whole enclosure lies outside the allowed set."""
         above = self.low > self.predicted + self.slack
@@ -76,7 +90,19 @@ def observe(
     assert isinstance(reduction, Reduction)
     visible = [_visible(claim, record) for record in records]
     facts = combine(visible) if reduction.grouped else visible[0]
-    return Observation(facts, reduction(records, claim.relation), label)
+    return Observation(facts, _measured(claim, reduction, records), label)
+
+
+def _measured(claim: Claim, reduction: Reduction, records: Sequence[Record]) -> Measurement:
+    try:
+        return reduction(records, claim.relation)
+    except UsageError:
+        raise
+    except Exception as error:
+        raise UsageError(
+            f"Claim {claim.id}: measuring {reduction.name!r} raised {type(error).__name__}: {error};"
+            " it must return numbers or a Measurement for all records, NaN where it is undefined."
+        ) from error
 
 
 def _visible(claim: Claim, record: Record) -> dict[str, Any]:
@@ -86,29 +112,44 @@ def _visible(claim: Claim, record: Record) -> dict[str, Any]:
 
 
 def combine(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Facts that agree stand once, the others are stacked along a new first axis."""
-    first = facts[0]
+    """Facts that agree stand once, the others are stacked along a new first axis.
+
+    Arrays of unequal shapes become an array of objects; a fact that is not in all is left out.
+    """
     combined = {}
-    for name in first:
-        values = [fact[name] for fact in facts]
-        agree = all(np.array_equal(value, values[0]) for value in values[1:])
-        combined[name] = values[0] if agree else np.array(values)
+    for name in facts[0]:
+        if all(name in fact for fact in facts):
+            values = [fact[name] for fact in facts]
+            agree = all(np.array_equal(value, values[0]) for value in values[1:])
+            combined[name] = values[0] if agree else _stacked(values)
     return combined
+
+
+def _stacked(values: list[Any]) -> np.ndarray:
+    if len({np.shape(value) for value in values}) == 1:
+        return np.array(values)
+    stacked = np.empty(len(values), dtype=object)
+    stacked[:] = values
+    return stacked
 
 
 def false_conditions(claim: Claim, facts: Mapping[str, Any]) -> list[Condition]:
     """The conditions that these facts break (for stacked facts: in any of the cells)."""
+    return [c for c in claim.conditions if not _is_true(claim, c, facts)]
 
-    def holds(condition: Condition) -> bool:
-        asked = _call(claim, f"condition {condition.name!r}", condition.holds, facts)
-        return bool(np.all(asked))
 
-    return [condition for condition in claim.conditions if not holds(condition)]
+def _is_true(claim: Claim, condition: Condition, facts: Mapping[str, Any]) -> bool:
+    """NaN is not true: where a condition is undefined, nobody has shown that it holds."""
+    name = f"condition {condition.name!r}"
+    value = _floats(claim, name, _call(claim, name, condition.holds, facts))
+    return bool(np.all((value != 0) & ~np.isnan(value)))
 
 
 def compare(claim: Claim, seen: Observation, predict: Formula | None = None) -> Comparison:
     """The prediction (the claim's, or a rival's) beside the measurement."""
-    predicted = _floats(claim, "predict", _call(claim, "predict", predict or claim.predict, seen.facts))
+    predicted = _floats(
+        claim, "predict", _call(claim, "predict", predict or claim.predict, seen.facts)
+    )
     scale = _scale(claim, seen.facts, predicted)
     return compare_values(claim, seen.measured, predicted, scale)
 
@@ -118,14 +159,16 @@ def compare_values(
 ) -> Comparison:
     """As `compare`, from values at hand; UsageError where shapes do not go together."""
     try:
-        entries = np.broadcast_arrays(predicted, measured.low, measured.high, scale)
+        predicted = np.broadcast_to(predicted, measured.shape)
+        scale = np.broadcast_to(scale, measured.shape)
     except ValueError:
         raise UsageError(
-            f"Claim {claim.id}: the prediction has shape {predicted.shape}, but what is measured"
-            f" has shape {measured.shape}; make them equal, entry by entry."
+            f"Claim {claim.id}: the prediction has shape {predicted.shape} and its scale"
+            f" {scale.shape}, but what is measured has shape {measured.shape}; make them equal,"
+            " entry by entry."
         ) from None
-    predicted, low, high, scale = entries
-    return Comparison(predicted, low, high, claim.tolerance * scale, scale, claim.relation)
+    slack = claim.tolerance * scale
+    return Comparison(predicted, measured.low, measured.high, slack, scale, claim.relation)
 
 
 def _scale(claim: Claim, facts: Mapping[str, Any], predicted: np.ndarray) -> np.ndarray:
@@ -141,9 +184,16 @@ def _scale(claim: Claim, facts: Mapping[str, Any], predicted: np.ndarray) -> np.
 
 
 def _floats(claim: Claim, what: str, value: Any) -> np.ndarray:
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise UsageError(
+            f"Claim {claim.id}: {what} returned lists of unequal lengths; return one array."
+        ) from None
     if array.dtype.kind not in "biuf":
-        raise UsageError(f"Claim {claim.id}: {what} returned {type(value).__name__}, not numbers.")
+        raise UsageError(
+            f"Claim {claim.id}: {what} returned {type(value).__name__}; it must return real numbers."
+        )
     return array.astype(np.float64)
 
 
@@ -167,9 +217,13 @@ def _call(claim: Claim, what: str, function: Any, facts: Mapping[str, Any]) -> A
 
 def verdict(comparison: Comparison) -> Verdict:
     """The worst entry's verdict, with the least margin in units of scale."""
+    if comparison.predicted.size == 0:
+        return Verdict("unresolved", None, "nothing was measured")
     if not np.all(comparison.finite):
         return Verdict("unresolved", None, "not finite")
-    margin = float(np.min(comparison.reach / np.where(comparison.scale > 0, comparison.scale, 1.0)))
+    if np.any(comparison.scale == 0):
+        return Verdict("unresolved", None, "scale is 0")
+    margin = float(np.min(comparison.reach / comparison.scale))
     if np.any(comparison.missed):
         return Verdict("fails", margin, "enclosure misses the allowed set")
     if np.all(comparison.inside):

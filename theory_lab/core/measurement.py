@@ -59,7 +59,8 @@ class Measurement:
     @property
     def value(self) -> Any:
         """The middle of the enclosure: a float for a scalar, else an array."""
-        middle = np.where(self.low == self.high, self.low, 0.5 * (self.low + self.high))
+        with np.errstate(invalid="ignore"):  # the middle of (-inf, inf) is NaN
+            middle = np.where(self.low == self.high, self.low, 0.5 * self.low + 0.5 * self.high)
         return float(middle) if middle.ndim == 0 else middle
 
     @property

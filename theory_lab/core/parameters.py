@@ -34,15 +34,26 @@ class Parameter(typing.NamedTuple):
 @functools.cache
 def signature(function: Callable[..., Any], skip: int = 0) -> dict[str, Parameter]:
     """The keywords of `draw` by name, or of `run` (skip=1: its first argument is the problem)."""
-    hints = typing.get_type_hints(function, include_extras=True)
+    try:
+        hints = typing.get_type_hints(inspect.unwrap(function), include_extras=True)
+    except (NameError, TypeError) as error:
+        raise UsageError(
+            f"The signature of {_name(function)} cannot be read ({error}); annotate parameters with"
+            " int, float, str, bool or tuples of them."
+        ) from error
     return {
-        p.name: _parameter(p, hints.get(p.name))
+        p.name: _parameter(function, p, hints.get(p.name))
         for p in list(inspect.signature(function).parameters.values())[skip:]
         if p.name != "rng"
     }
 
 
-def _parameter(parameter: inspect.Parameter, hint: Any) -> Parameter:
+def _parameter(function: Any, parameter: inspect.Parameter, hint: Any) -> Parameter:
+    if parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
+        raise UsageError(
+            f"{_name(function)} takes {str(parameter)!r}; name its parameters one by one, as they"
+            " say what a problem depends on."
+        )
     validators: tuple[checks.Validator, ...] = ()
     if typing.get_origin(hint) is Annotated:
         hint, *extras = typing.get_args(hint)
@@ -64,7 +75,9 @@ def complete(owner: str, known: Mapping[str, Parameter], given: Params) -> dict[
         parameter = known[name]
         value = given.get(name, parameter.default)
         if value is inspect.Parameter.empty:
-            raise UsageError(f"{owner} needs the parameter {name!r}, which this case does not give.")
+            raise UsageError(
+                f"{owner} needs the parameter {name!r}, which this case does not give."
+            )
         values[name] = _checked(owner, parameter, value)
     return values
 
@@ -95,22 +108,23 @@ def coerce(label: str, wanted: Any, value: Any) -> Any:
     if wanted is tuple or typing.get_origin(wanted) is tuple:
         return _coerce_tuple(label, typing.get_args(wanted), value)
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        value = float(value)
     if wanted not in (int, float, str, bool):
-        raise UsageError(f"{label} is a {_name(wanted)}; parameters are int, float, str, bool or flat tuples.")
+        raise UsageError(
+            f"{label} is a {_name(wanted)}; parameters are int, float, str, bool or flat tuples."
+        )
     if type(value) is not wanted:
         raise UsageError(f"{label} is {value!r}, but its signature asks for {_name(wanted)}.")
-    return value
+    return value + 0.0 if wanted is float else value  # -0.0 and 0.0 are one parameter
 
 
 def _coerce_tuple(label: str, entries: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
     if not isinstance(value, (tuple, list)):
         raise UsageError(f"{label} is {value!r}, but its signature asks for a tuple.")
-    wanted = entries[0] if entries else None
-    coerced = tuple(coerce(label, wanted, entry) for entry in value)
-    if any(isinstance(entry, tuple) for entry in coerced):
+    if any(isinstance(entry, (tuple, list)) for entry in value):
         raise UsageError(f"{label} is a nested tuple; parameters are flat tuples.")
-    return coerced
+    wanted = entries[0] if entries else None
+    return tuple(coerce(label, wanted, entry) for entry in value)
 
 
 def _name(wanted: Any) -> str:

@@ -82,12 +82,17 @@ def slope(quantity: Quantity, over: str) -> Reduction:
 
 def _slopes(quantity: Quantity, over: str, ladder: Sequence[Record]) -> list[np.ndarray]:
     """The slope with all rungs, without the coarsest and without the finest."""
+    if over not in ladder[0].params:
+        raise UsageError(f"A slope over {over!r} needs a parameter of that name.")
     rungs = sorted(ladder, key=lambda record: record.params[over])
-    if len(rungs) < LEAST_RUNGS:
+    places = [record.params[over] for record in rungs]
+    if len(set(places)) < LEAST_RUNGS or len(set(places)) < len(places):
         raise UsageError(
-            f"A slope over {over!r} needs at least {LEAST_RUNGS} rungs, not {len(rungs)}."
+            f"A slope over {over!r} needs at least {LEAST_RUNGS} rungs, one cell each, not {places}."
         )
-    x = np.log([float(record.params[over]) for record in rungs])
+    if places[0] <= 0:
+        raise UsageError(f"A slope over {over!r} needs rungs above 0, not {places[0]}.")
+    x = np.log(np.array(places, dtype=float))
     values = np.array([_quantity(quantity, record).value for record in rungs], dtype=float)
     y = np.log(np.where(values > 0, values, np.nan))
     return [_fit(x, y), _fit(x[1:], y[1:]), _fit(x[:-1], y[:-1])]
@@ -157,11 +162,14 @@ def distance_to_law(quantity: Quantity, law: str | Callable[[np.ndarray], np.nda
     def compute(records: Sequence[Record], _: str) -> Measurement:
         sample = np.sort(_pool(quantity, records).ravel())
         n = sample.size
+        if n == 0:
+            raise UsageError(f"The distance of {_label(quantity)} to a law needs at least one run.")
         expected = _distribution(law)(sample)
         steps = np.arange(n + 1) / n
         distance = float(np.max(np.maximum(steps[1:] - expected, expected - steps[:-1])))
         reach = math.sqrt(math.log(2 / LEVEL) / (2 * n))
-        return Measurement.statistical(max(0.0, distance - reach), min(1.0, distance + reach), LEVEL)
+        low, high = np.clip([distance - reach, distance + reach], 0.0, 1.0)
+        return Measurement.statistical(low, high, LEVEL)
 
     return Reduction(f"distance of {_label(quantity)} to its law", compute)
 

@@ -43,7 +43,9 @@ class Stream(np.random.Generator):
         """A fresh stream of this problem and replicate for another purpose."""
         return Stream(*self._address, purpose)
 
-    def normal(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None, *, like: Any = None) -> Any:
+    def normal(
+        self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None, *, like: Any = None
+    ) -> Any:
         """As `Generator.normal`; with `like=x`, `normal(shape, like=x)` draws standard normals
         of that shape and of the dtype of `x`."""
         if like is None:

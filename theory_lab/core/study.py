@@ -31,12 +31,18 @@ def grid(
     """
     if type(replicates) is not int or replicates < 1:
         raise UsageError(f"replicates is {replicates!r}, but it must be a whole number from 1 on.")
-    swept = [value if isinstance(value, list) else [value] for value in axes.values()]
-    ladder = {name: tuple(rungs) for name, rungs in (over or {}).items()}
+    ladder = {name: _rungs(name, rungs) for name, rungs in (over or {}).items()}
+    swept = [_rungs(n, v) if isinstance(v, list) else (v,) for n, v in axes.items()]
     return [
         Case(dict(zip(axes, values, strict=True)), ladder, replicates, _ids(claims))
         for values in itertools.product(*swept)
     ]
+
+
+def _rungs(name: str, values: Any) -> tuple[Any, ...]:
+    if not isinstance(values, (list, tuple)) or not values:
+        raise UsageError(f"{name} sweeps {values!r}; give a list with at least one value.")
+    return tuple(values)
 
 
 def drops(
@@ -95,6 +101,8 @@ class Study:
     presets: Sequence[str] = PRESETS
 
     def __post_init__(self) -> None:
+        if not all(isinstance(claim, Claim) for claim in self.claims):
+            raise UsageError(f"Study {self.id!r}: claims must be a list of claims.")
         names = [claim.id for claim in self.claims]
         twice = {name for name in names if names.count(name) > 1}
         if twice:
@@ -110,22 +118,38 @@ class Study:
 
     def cases_of(self, preset: str, options: Any = None) -> list[Case]:
         """The cases of one preset, each naming claims that the study has."""
-        return [self._known(case) for case in self._of(self.cases, preset, options)]
+        return [self._known(case) for case in self._of(self.cases, Case, preset, options)]
 
     def controls_of(self, preset: str, options: Any = None) -> list[Control]:
         """The controls of one preset; a condition that no claim has is an error."""
-        controls = list(self._of(self.controls, preset, options))
+        controls = self._of(self.controls, Control, preset, options)
         for control in controls:
             self._require_known(control)
         return controls
 
-    def _of(self, declared: Any, preset: str, options: Any) -> Sequence[Any]:
+    def _of(self, declared: Any, wanted: type, preset: str, options: Any) -> list[Any]:
         if preset not in self.presets:
             there = ", ".join(self.presets)
             raise UsageError(f"Study {self.id!r} has no preset {preset!r}; it has {there}.")
-        if not callable(declared):
-            return declared
-        return declared(preset) if self.options is None else declared(preset, options)
+        if callable(declared):
+            declared = self._asked(declared, (preset,) if options is None else (preset, options))
+        if not all(isinstance(one, wanted) for one in declared):
+            raise UsageError(
+                f"Study {self.id!r} needs a flat list of {wanted.__name__}s; join the lists of"
+                " grid(…) with +."
+            )
+        return list(declared)
+
+    def _asked(self, declared: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        try:
+            return declared(*arguments)
+        except UsageError:
+            raise
+        except Exception as error:
+            raise UsageError(
+                f"Study {self.id!r}: its cases or controls raised {type(error).__name__} at"
+                f" {arguments}: {error}."
+            ) from error
 
     def _known(self, case: Case) -> Case:
         for name in case.claims:

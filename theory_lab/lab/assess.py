@@ -166,3 +166,13 @@ def empirical_counts(evidence: Evidence) -> dict[str, int]:
         "opposite": evidence.counts["fails"],
         "unresolved": blind,
     }
+
+
+def verdict_of(evidence: Evidence) -> str:
+    """Empirical claims are seen, not seen or opposite; the others hold, fail or are unresolved."""
+    if evidence.claim.basis != "empirical":
+        return evidence.status
+    counts = empirical_counts(evidence)
+    if counts["opposite"]:
+        return "opposite"
+    return "seen" if counts["seen"] and not counts["not_seen"] else "not seen"

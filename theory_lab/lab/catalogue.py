@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import re
 import sys
+import traceback
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,7 +23,8 @@ STUDIES = Path("studies")
 def study_files() -> list[Path]:
     """The files in ./studies that declare a study, in order of name."""
     declared = re.compile(r"^STUDY\b", re.MULTILINE)
-    return [f for f in sorted(STUDIES.glob("*.py")) if declared.search(f.read_text("utf-8"))]
+    files = sorted(STUDIES.glob("*.py"))
+    return [f for f in files if declared.search(f.read_text("utf-8", errors="replace"))]
 
 
 def find(name: str) -> Path:
@@ -56,20 +58,35 @@ def load(file: Path) -> Study:
 
 
 def _import(file: Path) -> ModuleType:
-    name = f"{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
+    stem = re.sub(r"\W", "_", file.stem)
+    name = f"{stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
     specification = importlib.util.spec_from_file_location(name, file)
-    assert specification is not None and specification.loader is not None
+    assert specification is not None
+    assert specification.loader is not None
     module = importlib.util.module_from_spec(specification)
     sys.modules[name] = module
     if str(file.parent) not in sys.path:
         sys.path.insert(0, str(file.parent))
     try:
         specification.loader.exec_module(module)
+    except UsageError:
+        raise
     except SyntaxError as error:
-        raise UsageError(f"{file.name}, line {error.lineno}: {error.msg}.") from error
-    except ImportError as error:
-        raise UsageError(f"{file.name} cannot be imported: {error}.") from error
+        where = Path(error.filename or file).name
+        raise UsageError(f"{where}, line {error.lineno or 1}: {error.msg}.") from error
+    except Exception as error:
+        kind, reason = type(error).__name__, str(error).rstrip(".")
+        raise UsageError(
+            f"{file.name}{_line_of(error, file)} raises {kind} on import: {reason}."
+        ) from error
     return module
+
+
+def _line_of(error: Exception, file: Path) -> str:
+    """The last line of the study's own file on the way to an error."""
+    steps = traceback.extract_tb(error.__traceback__)
+    lines = [step.lineno for step in steps if step.filename == str(file)]
+    return f", line {lines[-1]}," if lines else ""
 
 
 def registered_claims() -> list[Claim]:
@@ -88,12 +105,15 @@ def claim(name: str, file: Path | None = None) -> Claim:
 
 def experiments(study: Study) -> dict[str, Experiment]:
     """Every experiment of a study by id, those of its controls included."""
-    found = {claim.experiment.id: claim.experiment for claim in study.claims}
-    for preset in study.presets:
-        options = study.options() if study.options else None
-        for control in study.controls_of(preset, options):
-            if control.experiment is not None:
-                found[control.experiment.id] = control.experiment
+    options = study.options() if study.options else None
+    controls = [c for preset in study.presets for c in study.controls_of(preset, options)]
+    found: dict[str, Experiment] = {}
+    used = [claim.experiment for claim in study.claims]
+    for experiment in used + [c.experiment for c in controls if c.experiment is not None]:
+        if found.setdefault(experiment.id, experiment) != experiment:
+            raise UsageError(
+                f"Study {study.id!r} has two experiments {experiment.id!r}; give each its own id."
+            )
     return found
 
 

@@ -61,37 +61,58 @@ def _decode_measurement(encoded: list[Any]) -> Measurement:
     return Measurement(bottom, bottom if high is None else _decode(high), kind, level)
 
 
-def facts_of(problem: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters and what draw's dict says of the problem (names without an underscore)."""
-    return {**params, **{n: v for n, v in problem.items() if not n.startswith("_")}}
+def facts_of(
+    experiment: str, problem: Mapping[str, Any], params: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The parameters and what draw's dict says of the problem (names without an underscore).
+
+    Arrays are copied, so that a `run` that works in place does not change the facts.
+    """
+    drawn = {n: _kept(v) for n, v in problem.items() if not n.startswith("_")}
+    for name in drawn.keys() & params.keys():
+        if not np.array_equal(drawn[name], params[name]):
+            raise UsageError(
+                f"{experiment}: draw returns another {name!r} than the parameter of that name; give"
+                " it a name of its own."
+            )
+    return {**params, **drawn}
+
+
+def _kept(value: Any) -> Any:
+    return value.copy() if isinstance(value, np.ndarray) else value
+
+
+def enclosures(experiment: str, results: Mapping[str, Any]) -> dict[str, Measurement]:
+    """run's results as measurements; UsageError names the one that is none."""
+    return {
+        name: _named(experiment, name, value, as_measurement) for name, value in results.items()
+    }
 
 
 def encode(record: Record) -> tuple[bytes, bytes]:
     """(payload, trace) of a record; UsageError names the entry that is too large or of no use."""
+    name = record.experiment
     payload = canonical_json(
         {
-            "facts": {n: _named(record, n, v, _encode) for n, v in record.facts.items()},
+            "facts": {n: _named(name, n, v, _encode) for n, v in record.facts.items()},
             "params": {n: _encode(v) for n, v in record.params.items()},
             "replicate": record.replicate,
-            "results": {n: _named(record, n, v, _result) for n, v in record.results.items()},
+            "results": {n: _encode_measurement(v) for n, v in record.results.items()},
         }
     ).encode()
-    trace = _pack(record.trace)
+    trace = _named(name, "trace", record.trace, _pack)
     _limit(record, "Facts and results", payload, PAYLOAD_LIMIT, "name draw's working arrays with a")
     _limit(record, "The trace", trace, TRACE_LIMIT, "thin it out; working arrays in draw take a")
     return payload, trace
 
 
-def _result(value: Any) -> Any:
-    return _encode_measurement(as_measurement(value))
-
-
-def _named(record: Record, name: str, value: Any, encoder: Any) -> Any:
+def _named(experiment: str, name: str, value: Any, encoder: Any) -> Any:
     try:
         return encoder(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AttributeError) as error:
+        reason = str(error).rstrip(".")
         raise UsageError(
-            f"{record.experiment}: {name!r} cannot be recorded ({error}); records hold numbers,"
+            f"{experiment}: {name!r} cannot be recorded ({reason}); records hold numbers,"
             " strings and arrays (in draw, a leading underscore keeps a name out of the record)."
         ) from None
 
@@ -108,7 +129,8 @@ def _pack(trace: Mapping[str, np.ndarray]) -> bytes:
     if not trace:
         return b""
     buffer = io.BytesIO()
-    arrays = {n: np.asarray(trace[n], dtype=np.float32) for n in sorted(trace)}
+    with np.errstate(over="ignore"):
+        arrays = {n: np.asarray(trace[n]).astype(np.float32) for n in sorted(trace)}
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()
 

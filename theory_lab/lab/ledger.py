@@ -8,15 +8,15 @@ reads back different from what was written is never taken for a result.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from theory_lab.core import Record, StorageError
 from theory_lab.lab import codec
+from theory_lab.lab.storage import damaged, explained, shared_lock, sqlite_code
 
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 10
@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS failures (
     PRIMARY KEY (experiment, cell, digest));
 """
 
-_COLUMNS = "experiment, cell, digest, payload, trace, sha256, seconds"
+COLUMNS = "experiment, cell, digest, payload, trace, sha256, seconds"
 
 
 class Key(NamedTuple):
@@ -49,10 +49,6 @@ class Failure(NamedTuple):
     key: Key
     kind: str
     detail: str
-
-
-class Damaged(StorageError):
-    """The ledger does not read back what was written to it."""
 
 
 def checksum(key: Key, payload: bytes, trace: bytes) -> str:
@@ -73,46 +69,33 @@ class Ledger:
     def __init__(self, path: Path, readonly: bool = False) -> None:
         self.path = path
         self.readonly = readonly
-        self._lock: IO[str] | None = None
-        with _explained(path):
+        with contextlib.ExitStack() as opened, explained(path):
             if readonly:
-                self._connection = self._open_readonly()
+                self._connection = _open_readonly(path)
+                opened.callback(self._connection.close)
             else:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                self._lock = _shared_lock(path)
-                self._connection = self._open()
+                opened.enter_context(shared_lock(path))
+                self._connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+                opened.callback(self._connection.close)
+                self._prepare(self._connection)
+            _require_version(path, self._version())
+            self._opened = opened.pop_all()
 
-    def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        """Write-ahead logging, and the tables of a new file."""
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        self._require_version(version)
-        if version < SCHEMA_VERSION:
-            connection.executescript(f"BEGIN IMMEDIATE;{_TABLES}PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
-        return connection
-
-    def _open_readonly(self) -> sqlite3.Connection:
-        if not self.path.is_file():
-            connection = sqlite3.connect(":memory:")
-            connection.executescript(_TABLES)
-            return connection
-        connection = sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
-        self._require_version(connection.execute("PRAGMA user_version").fetchone()[0])
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        return connection
-
-    def _require_version(self, version: int) -> None:
-        if version > SCHEMA_VERSION:
-            raise StorageError(
-                f"{self.path} was written by a newer theory_lab (schema {version}, this one knows"
-                f" {SCHEMA_VERSION}); update theory_lab, or choose another folder with --out."
+        if self._version() < SCHEMA_VERSION:
+            connection.executescript(
+                f"BEGIN IMMEDIATE;{_TABLES}PRAGMA user_version={SCHEMA_VERSION};COMMIT;"
             )
 
+    def _version(self) -> int:
+        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+
     def close(self) -> None:
-        self._connection.close()
-        if self._lock is not None:
-            self._lock.close()
+        self._opened.close()
 
     def __enter__(self) -> Ledger:
         return self
@@ -129,7 +112,7 @@ class Ledger:
             )
             self._connection.execute("DELETE FROM failures WHERE experiment=? AND cell=?", key[:2])
             self._connection.execute(
-                f"INSERT OR REPLACE INTO records ({_COLUMNS}) VALUES (?,?,?,?,?,?,?)", row
+                f"INSERT OR REPLACE INTO records ({COLUMNS}) VALUES (?,?,?,?,?,?,?)", row
             )
 
     def put_failure(self, failure: Failure) -> None:
@@ -142,7 +125,7 @@ class Ledger:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        with _explained(self.path):
+        with explained(self.path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -154,19 +137,20 @@ class Ledger:
 
     def has(self, key: Key) -> bool:
         """Whether a record with this key is there (its checksum is not looked at)."""
-        return bool(self._rows("SELECT 1 FROM records WHERE experiment=? AND cell=? AND digest=?", key))
+        return bool(
+            self._rows("SELECT 1 FROM records WHERE experiment=? AND cell=? AND digest=?", key)
+        )
 
     def get(self, key: Key) -> Record | None:
         """The record of a key, None if there is none; Damaged if its checksum does not agree."""
         rows = self._rows(
-            f"SELECT {_COLUMNS} FROM records WHERE experiment=? AND cell=? AND digest=?", key
+            f"SELECT {COLUMNS} FROM records WHERE experiment=? AND cell=? AND digest=?", key
         )
-        return self._record(rows[0]) if rows else None
-
-    def _record(self, row: tuple) -> Record:
-        if not _intact(row):
-            raise _damaged(self.path)
-        return codec.decode(row[0], row[3], row[4])
+        if not rows:
+            return None
+        if rows[0][:3] != key or not is_intact(rows[0]):
+            raise damaged(self.path)
+        return codec.decode(key.experiment, *rows[0][3:5])
 
     def is_stale(self, key: Key) -> bool:
         """Whether the cell was measured, but only by other code than today's."""
@@ -189,151 +173,68 @@ class Ledger:
 
     def contents(self) -> dict[Key, bytes]:
         """Payload and trace of every record by key: what two ledgers are compared by."""
-        rows = self._rows(f"SELECT {_COLUMNS} FROM records ORDER BY experiment, cell, digest")
-        if not all(_intact(row) for row in rows):
-            raise _damaged(self.path)
+        rows = self._rows(f"SELECT {COLUMNS} FROM records ORDER BY experiment, cell, digest")
+        if not all(is_intact(row) for row in rows):
+            raise damaged(self.path)
         return {Key(*row[:3]): row[3] + row[4] for row in rows}
 
     def verify(self) -> None:
         """Read every page and every record; Damaged if anything does not agree."""
-        with _explained(self.path):
-            (report,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
-        if report != "ok":
-            raise _damaged(self.path)
+        if self._rows("PRAGMA integrity_check(1)") != [("ok",)]:
+            raise damaged(self.path)
         self.contents()
 
     def _rows(self, query: str, values: tuple = ()) -> list[tuple]:
-        with _explained(self.path):
+        with explained(self.path):
             return self._connection.execute(query, values).fetchall()
 
 
-def _intact(row: tuple) -> bool:
+def _open_readonly(path: Path) -> sqlite3.Connection:
+    """A connection that writes nothing; an empty ledger where there is no file, or no table yet."""
+    connection = _connected(path) if path.exists() else None
+    if connection is not None and _has_tables(connection):
+        return connection
+    if connection is not None:
+        connection.close()
+    connection = sqlite3.connect(":memory:")
+    connection.executescript(_TABLES)
+    return connection
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    """In a folder that cannot be written there is no place for the index of the log; where there
+    is no log either, nobody is writing, and the file can be read without."""
+    address = f"{path.resolve().as_uri()}?mode=ro"
+    connection = sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS)
+    try:
+        connection.execute("PRAGMA user_version").fetchone()
+        return connection
+    except sqlite3.Error as error:
+        connection.close()
+        has_log = path.with_name(path.name + "-wal").exists()
+        if sqlite_code(error) != sqlite3.SQLITE_CANTOPEN or has_log:
+            raise
+        return sqlite3.connect(address + "&immutable=1", uri=True)
+
+
+def _has_tables(connection: sqlite3.Connection) -> bool:
+    """A run that has just begun, or was killed in its first instant, has made none yet."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    return bool(version or tables)
+
+
+def _require_version(path: Path, version: int) -> None:
+    if version > SCHEMA_VERSION:
+        raise StorageError(
+            f"{path} was written by a newer theory_lab (schema {version}, this one knows"
+            f" {SCHEMA_VERSION}); update theory_lab, or choose another folder with --out."
+        )
+
+
+def is_intact(row: tuple) -> bool:
     """Whether a row is a record as it was written."""
     texts, blobs = row[:3], row[3:5]
     if not all(isinstance(t, str) for t in texts) or not all(isinstance(b, bytes) for b in blobs):
         return False
     return checksum(Key(*texts), *blobs) == row[5]
-
-
-def open_mended(path: Path) -> tuple[Ledger, str]:
-    """A ledger to write to, and a sentence if the file was damaged and had to be set aside.
-
-    The readable records of a damaged file are kept; what is missing will be measured again.
-    """
-    ledger = None
-    try:
-        ledger = Ledger(path)
-        ledger.verify()
-        return ledger, ""
-    except Damaged:
-        if ledger is not None:
-            ledger.close()
-    aside, rows = _set_aside(path)
-    ledger = Ledger(path)
-    for row in rows:
-        ledger.put(Key(*row[:3]), row[3], row[4], row[6])
-    return ledger, (
-        f"{path} was damaged: {len(rows)} of its records could be read and are kept, the others are"
-        f" measured again; the damaged file is {aside}."
-    )
-
-
-def _set_aside(path: Path) -> tuple[Path, list[tuple]]:
-    """Rename a damaged ledger (nobody else may be writing) and read what can be read of it."""
-    with _exclusive_lock(path):
-        number = 1
-        while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
-            number += 1
-        with _explained(path):
-            for suffix in ("-wal", "-shm", ""):
-                part = path.with_name(path.name + suffix)
-                if part.exists():
-                    part.rename(aside.with_name(aside.name + suffix))
-        return aside, _salvage(aside)
-
-
-def _salvage(path: Path) -> list[tuple]:
-    """The intact rows of a damaged file, read from its beginning and from its end."""
-    rows: dict[tuple, tuple] = {}
-    for order in ("ASC", "DESC"):
-        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path)) as source:
-            source.text_factory = _text_or_bytes
-            for row in source.execute(f"SELECT {_COLUMNS} FROM records ORDER BY rowid {order}"):
-                if _intact(row):
-                    rows[row[:3]] = row
-    return list(rows.values())
-
-
-def _text_or_bytes(raw: bytes) -> str | bytes:
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw
-
-
-def _damaged(path: Path) -> Damaged:
-    return Damaged(
-        f"{path} is damaged; `theory-lab run` sets it aside, keeps what can be read of it and"
-        " measures the rest again."
-    )
-
-
-def _lock_file(path: Path) -> IO[str]:
-    return open(path.with_name(path.name + ".lock"), "w", encoding="utf-8")
-
-
-def _shared_lock(path: Path) -> IO[str]:
-    """Held by every writer, so that nobody sets a file aside under its hands."""
-    lock = _lock_file(path)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise StorageError(
-            f"Another run is mending {path}; wait for it to finish, then run again."
-        ) from None
-    return lock
-
-
-@contextlib.contextmanager
-def _exclusive_lock(path: Path) -> Iterator[None]:
-    with _lock_file(path) as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StorageError(
-                f"{path} is damaged, but another run is still writing to it; stop that run, then"
-                " run again."
-            ) from None
-        yield
-
-
-@contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Errors of SQLite and the file system as sentences with a cure."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _storage_error(path, str(error)) from error
-    except OSError as error:
-        raise _storage_error(path, error.strerror or str(error)) from error
-
-
-def _storage_error(path: Path, reason: str) -> StorageError:
-    low = reason.lower()
-    if "locked" in low or "busy" in low:
-        return StorageError(
-            f"{path} is locked by another program; close it or wait for it to finish, then run"
-            " again: finished cells are kept."
-        )
-    if "full" in low or "no space" in low or "disk i/o" in low or "quota" in low:
-        return StorageError(
-            f"The disk of {path} is full or failing ({reason}); free some space and run again:"
-            " finished cells are kept."
-        )
-    if any(word in low for word in ("readonly", "read-only", "permission", "unable to open", "directory")):
-        return StorageError(
-            f"{path} cannot be written ({reason}); make its folder writable, or choose another one"
-            " with --out."
-        )
-    return _damaged(path)

@@ -20,7 +20,9 @@ def parse_options(study: Study, flags: Sequence[str]) -> Any:
     """The study's options with `flags` read into them; None for a study without options."""
     if study.options is None:
         if flags:
-            raise UsageError(f"Study {study.id!r} has no option {flags[0]!r}; see theory-lab run --help.")
+            raise UsageError(
+                f"Study {study.id!r} has no option {flags[0]!r}; see theory-lab run --help."
+            )
         return None
     parser = _Parser(prog=study.id, add_help=False, allow_abbrev=False)
     hints = typing.get_type_hints(study.options)
@@ -31,7 +33,9 @@ def parse_options(study: Study, flags: Sequence[str]) -> Any:
             parser.add_argument(flag, dest=option.name, action=argparse.BooleanOptionalAction)
         else:
             parser.add_argument(flag, dest=option.name, type=kind)
-    given = {name: value for name, value in vars(parser.parse_args(flags)).items() if value is not None}
+    given = {
+        name: value for name, value in vars(parser.parse_args(flags)).items() if value is not None
+    }
     return study.options(**given)
 
 

@@ -83,7 +83,7 @@ def _claim_plan(
     own = _shrunk([case for case in cases if case.serves(claim)], smoke)
     units = _units(claim.experiment, claim.measure, own)
     planned = [
-        (control, _control_units(claim, control, units, smoke))
+        (control, _control_units(claim, control, own, smoke))
         for control in controls
         if control.concerns(claim)
     ]
@@ -97,23 +97,22 @@ def _shrunk(cases: Sequence[Case], smoke: bool) -> Sequence[Case]:
 
 
 def _control_units(
-    claim: Claim, control: Control, units: tuple[Unit, ...], smoke: bool
+    claim: Claim, control: Control, own: Sequence[Case], smoke: bool
 ) -> tuple[Unit, ...]:
     """The control's own cases, or the claim's where it only measures something else on them."""
     experiment = control.experiment or claim.experiment
-    if control.cases:
-        reduction = control.measure or claim.measure
-        return _units(experiment, reduction, _shrunk(control.cases, smoke))
-    if control.experiment is None:
-        return units
-    moved = [Unit(tuple(_moved(cell, experiment) for cell in u.cells), u.label) for u in units]
-    return tuple(moved)
+    cases = _shrunk(control.cases, smoke) if control.cases else own
+    if control.experiment is not None and not control.cases:
+        cases = [_moved(case, experiment) for case in own]
+    return _units(experiment, control.measure or claim.measure, cases)
 
 
-def _moved(cell: Cell, experiment: Experiment) -> Cell:
+def _moved(case: Case, experiment: Experiment) -> Case:
+    """The case with what another experiment knows of its parameters."""
     known = experiment.problem_parameters | experiment.run_parameters
-    params = experiment.complete({n: v for n, v in cell.params if n in known})
-    return Cell(experiment.id, tuple(params.items()), cell.replicate)
+    params = {name: value for name, value in case.params.items() if name in known}
+    over = {name: rungs for name, rungs in case.over.items() if name in known}
+    return Case(params, over, case.replicates, case.claims)
 
 
 def _units(experiment: Experiment, reduction: Any, cases: Sequence[Case]) -> tuple[Unit, ...]:
@@ -141,9 +140,7 @@ def _label(case: Case, cells: tuple[Cell, ...], grouped: bool) -> str:
     """How a unit is named to people: the parameters that the case gives."""
     values = ", ".join(f"{name}={_short(value)}" for name, value in case.params.items())
     if not grouped:
-        rungs = "".join(
-            f", {name}={_short(dict(cells[0].params)[name])}" for name in case.over
-        )
+        rungs = "".join(f", {name}={_short(dict(cells[0].params)[name])}" for name in case.over)
         return f"{values}{rungs}, replicate {cells[0].replicate}"
     ladder = "".join(f", {len(rungs)} rungs of {name}" for name, rungs in case.over.items())
     return f"{values}{ladder}, {case.replicates} replicates"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import multiprocessing
 import os
+import signal
 import time
-import traceback
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,6 +46,11 @@ class Settings:
     keep_stale: bool = False
     device: str = "cpu"
 
+    def __post_init__(self) -> None:
+        for name, seconds in (("deadline", self.deadline), ("timeout", self.timeout)):
+            if seconds is not None and math.isnan(seconds):
+                raise UsageError(f"--{name} is nan, but it must be a number of seconds.")
+
 
 def default_jobs() -> int:
     """The number of processors that this process may use."""
@@ -71,25 +78,29 @@ def run(
 
     Each record is written as it arrives, so that a run that is killed loses only the cells it was
     working on. A cell that crashes or exceeds `settings.timeout` is noted with its traceback.
+    UsageError: the study returns something that is no record; what was measured is kept.
     """
+    os.environ.update(worker.ONE_THREAD)  # for BLAS libraries that are loaded from here on
     code = digests(catalogue.load(file))
     outcome = Outcome()
     waiting = deque(cell for cell in cells if _is_missing(cell, code, ledger, settings, outcome))
     total = len(waiting)
     progress(0, total)
-    attempts: dict[Cell, int] = {}
-    for cell, result in _results(file, waiting, attempts, settings):
-        if isinstance(result, worker.Measured):
-            ledger.put(key(cell, code), *result)
-            outcome.measured += 1
-        else:
-            failure = Failure(key(cell, code), *result)
-            ledger.put_failure(failure)
-            if attempts[cell] < ATTEMPTS:
-                waiting.append(cell)
+    tried: Counter[Cell] = Counter()
+    with contextlib.closing(_results(file, waiting, settings)) as results:
+        for cell, result in results:
+            tried[cell] += 1
+            if isinstance(result, worker.Measured):
+                ledger.put(key(cell, code), *result)
+                outcome.measured += 1
             else:
-                outcome.failures.append((cell, failure))
-        progress(outcome.measured + len(outcome.failures), total)
+                failure = Failure(key(cell, code), *result)
+                ledger.put_failure(failure)
+                if tried[cell] < ATTEMPTS:
+                    waiting.append(cell)
+                else:
+                    outcome.failures.append((cell, failure))
+            progress(outcome.measured + len(outcome.failures), total)
     outcome.left = total - outcome.measured - len(outcome.failures)
     return outcome
 
@@ -107,81 +118,86 @@ def _is_missing(
     return True
 
 
-Result = worker.Measured | tuple[str, str]
+Result = worker.Measured | worker.Trouble
 
 
 def _results(
-    file: Path, waiting: deque[Cell], attempts: dict[Cell, int], settings: Settings
-) -> Iterator[tuple[Cell, Result]]:
+    file: Path, waiting: deque[Cell], settings: Settings
+) -> Generator[tuple[Cell, Result]]:
     """Results as they arrive, until nothing waits or the deadline has passed."""
-    end = time.monotonic() + settings.deadline if settings.deadline is not None else None
+    end = time.monotonic() + settings.deadline if settings.deadline is not None else math.inf
     if settings.jobs == 0:
-        yield from _results_here(file, waiting, attempts, settings, end)
+        yield from _results_here(file, waiting, settings, end)
     elif waiting:
-        yield from _results_of_workers(file, waiting, attempts, settings, end)
+        yield from _results_of_workers(file, waiting, settings, end)
 
 
 def _results_here(
-    file: Path,
-    waiting: deque[Cell],
-    attempts: dict[Cell, int],
-    settings: Settings,
-    end: float | None,
-) -> Iterator[tuple[Cell, Result]]:
+    file: Path, waiting: deque[Cell], settings: Settings, end: float
+) -> Generator[tuple[Cell, Result]]:
     """In this process, for debuggers."""
-    while waiting and not _is_over(end):
+    while waiting and time.monotonic() < end:
         cell = waiting.popleft()
-        attempts[cell] = attempts.get(cell, 0) + 1
-        try:
-            yield cell, worker.measure(file, cell, settings.device)
-        except Exception:
-            yield cell, ("crashed", traceback.format_exc())
+        yield cell, worker.attempt(file, cell, settings.device)
 
 
 def _results_of_workers(
-    file: Path,
-    waiting: deque[Cell],
-    attempts: dict[Cell, int],
-    settings: Settings,
-    end: float | None,
-) -> Iterator[tuple[Cell, Result]]:
-    os.environ.update(worker.ONE_THREAD)
+    file: Path, waiting: deque[Cell], settings: Settings, end: float
+) -> Generator[tuple[Cell, Result]]:
+    """From worker processes, each with little more than one cell before it."""
+    jobs = min(settings.jobs, len(waiting))
+    running: dict[Future, Cell] = {}
+    with _workers(jobs) as pool:
+        while (waiting or running) and time.monotonic() < end:
+            while waiting and len(running) < 2 * jobs:
+                cell = waiting.popleft()
+                address = (file, cell, settings.device)
+                job = pool.schedule(worker.attempt, args=address, timeout=settings.timeout)
+                running[job] = cell
+            patience = min(0.5, max(0.0, end - time.monotonic()))
+            finished, _ = wait(running, timeout=patience, return_when=FIRST_COMPLETED)
+            for done in finished:
+                yield running.pop(done), _result(done, settings)
+
+
+@contextlib.contextmanager
+def _workers(jobs: int) -> Iterator[ProcessPool]:
+    """Worker processes that are gone when this ends, however it ends."""
     pool = ProcessPool(
-        max_workers=settings.jobs,
+        max_workers=jobs,
         initializer=worker.start,
         initargs=(os.getpid(),),
         context=multiprocessing.get_context("spawn"),
     )
-    running: dict[Future, Cell] = {}
     try:
-        while (waiting or running) and not _is_over(end):
-            while waiting and len(running) < 2 * settings.jobs:
-                cell = waiting.popleft()
-                attempts[cell] = attempts.get(cell, 0) + 1
-                job = pool.schedule(worker.measure, args=(file, cell, settings.device), timeout=settings.timeout)
-                running[job] = cell
-            finished, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
-            for job in finished:
-                yield running.pop(job), _result(job, settings)
+        with _interrupts_held():
+            assert pool.active  # starts the workers
+        yield pool
     finally:
         pool.stop()
         pool.join()
 
 
-def _is_over(end: float | None) -> bool:
-    return end is not None and time.monotonic() >= end
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C is for this process: what starts meanwhile inherits that it is held back."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _result(job: Future, settings: Settings) -> Result:
-    try:
+    error = job.exception()
+    if error is None:
         return job.result()
-    except TimeoutError:
-        return "timed out", f"The cell took longer than {settings.timeout:g} s (--timeout)."
-    except ProcessExpired as error:
-        return "crashed", f"The worker process ended with exit code {error.exitcode}."
-    except CancelledError:
-        return "crashed", "The worker was stopped."
-    except UsageError as error:
-        return "crashed", str(error)
-    except Exception as error:
-        return "crashed", getattr(error, "traceback", None) or repr(error)
+    if isinstance(error, UsageError):
+        raise error
+    if isinstance(error, TimeoutError):
+        detail = f"The cell took longer than {settings.timeout:g} s (--timeout)."
+        return worker.Trouble("timed out", detail)
+    if isinstance(error, ProcessExpired):
+        detail = f"The worker process ended with exit code {error.exitcode}."
+        return worker.Trouble("crashed", detail)
+    return worker.Trouble("crashed", repr(error))

@@ -6,23 +6,31 @@ code is imported here.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import functools
 import os
+import signal
 import sys
 import threading
 import time
+import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from threadpoolctl import threadpool_limits
 
-from theory_lab.core import Experiment, Record
-from theory_lab.core.measurement import as_measurement
+from theory_lab.core import Experiment, Record, UsageError
 from theory_lab.core.seeds import Stream
 from theory_lab.lab import backends, catalogue, codec
 from theory_lab.lab.plan import Cell
 
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1")
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
+)
+
+_PR_SET_PDEATHSIG = 1
 
 
 class Measured(NamedTuple):
@@ -33,10 +41,25 @@ class Measured(NamedTuple):
     seconds: float
 
 
+class Trouble(NamedTuple):
+    """How a cell ended that gave no record: crashed or timed out, with what is known about it."""
+
+    kind: str
+    detail: str
+
+
 def start(coordinator: int) -> None:
     """Begin a worker: one thread each, and an end when the coordinating process ends."""
-    _limit_threads()
+    _die_with_parent()
     threading.Thread(target=_follow, args=(coordinator,), daemon=True).start()
+    _limit_threads()
+
+
+def _die_with_parent() -> None:
+    """On Linux the kernel ends us, even inside a long call that holds the interpreter's lock."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _follow(coordinator: int) -> None:
@@ -53,15 +76,25 @@ def _limit_threads() -> None:
 
 
 @functools.cache
-def _experiments(file: Path) -> dict[str, Experiment]:
+def experiments(file: Path) -> dict[str, Experiment]:
     return catalogue.experiments(catalogue.load(file))
+
+
+def attempt(file: Path, cell: Cell, device: str = "cpu") -> Measured | Trouble:
+    """Measure a cell, with any error in it as text; UsageError: the study itself is wrong."""
+    try:
+        return measure(file, cell, device)
+    except UsageError:
+        raise
+    except (Exception, SystemExit):
+        return Trouble("crashed", traceback.format_exc())
 
 
 def measure(file: Path, cell: Cell, device: str = "cpu") -> Measured:
     """Run one cell on one thread and encode its record."""
     _limit_threads()
     begin = time.perf_counter()
-    record = run_cell(_experiments(file)[cell.experiment], cell, device)
+    record = run_cell(experiments(file)[cell.experiment], cell, device)
     payload, trace = codec.encode(record)
     return Measured(payload, trace, time.perf_counter() - begin)
 
@@ -70,12 +103,22 @@ def run_cell(experiment: Experiment, cell: Cell, device: str = "cpu") -> Record:
     """Draw the problem, run on it, and put facts and results side by side."""
     params = dict(cell.params)
     problem_params, asked = experiment.split(params)
-    problem = dict(experiment.draw(**problem_params, rng=Stream(problem_params, cell.replicate)))
-    facts = codec.facts_of(problem, params)
+    drawn = experiment.draw(**problem_params, rng=Stream(problem_params, cell.replicate))
+    problem = _named_values(experiment, "draw", drawn)
+    facts = codec.facts_of(experiment.id, problem, params)
     results = _run_on(device, experiment, problem, asked, (problem_params, cell.replicate, "noise"))
     trace = results.pop("trace", {})
-    enclosed = {name: as_measurement(value) for name, value in results.items()}
+    enclosed = codec.enclosures(experiment.id, results)
     return Record(experiment.id, params, cell.replicate, facts, enclosed, trace)
+
+
+def _named_values(experiment: Experiment, function: str, returned: Any) -> dict[str, Any]:
+    if not isinstance(returned, Mapping) or not all(isinstance(name, str) for name in returned):
+        raise UsageError(
+            f"{experiment.id}: {function} returned {type(returned).__name__}; it must return a dict"
+            " of named values."
+        )
+    return dict(returned)
 
 
 def _run_on(
@@ -86,7 +129,9 @@ def _run_on(
     stream: tuple[dict[str, Any], int, str],
 ) -> dict[str, Any]:
     if device == "cpu":
-        return dict(experiment.run(problem, **asked, rng=Stream(*stream)))
+        returned = experiment.run(problem, **asked, rng=Stream(*stream))
+        return _named_values(experiment, "run", returned)
     moved = backends.to_device(problem, device)
     noise = backends.DeviceStream(*stream, device)
-    return backends.to_numpy(experiment.run(moved, **asked, rng=noise))
+    returned = experiment.run(moved, **asked, rng=noise)
+    return backends.to_numpy(_named_values(experiment, "run", returned))

@@ -1,0 +1,1 @@
+"""Real data sets as numpy arrays: find, check, decode. Torch-free."""

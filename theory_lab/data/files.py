@@ -1,0 +1,41 @@
+"""Where data files lie: $THEORY_LAB_DATA, ./.data, then the user's cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from theory_lab.core.errors import StorageError
+
+
+def folders() -> list[Path]:
+    """The folders that are searched, in this order."""
+    named = os.environ.get("THEORY_LAB_DATA")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "theory_lab"
+    return [*([Path(named)] if named else []), Path(".data"), cache]
+
+
+def find(name: str, md5: str) -> Path:
+    """The first file `name` (such as "mnist/mnist.npz") in the data folders, its MD5 checked.
+
+    Raises StorageError with the folders if there is none, or if it is not the file we know.
+    """
+    for folder in folders():
+        file = folder / name
+        if file.is_file():
+            _require_md5(file, md5)
+            return file
+    places = " or ".join(str(folder / name) for folder in folders())
+    raise StorageError(
+        f"The data file {name} is missing: put it at {places}"
+        " (the environment variable THEORY_LAB_DATA names a folder of your own)."
+    )
+
+
+def _require_md5(file: Path, md5: str) -> None:
+    found = hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
+    if found != md5:
+        raise StorageError(
+            f"{file} has the MD5 sum {found}, but the file we know has {md5}; replace it."
+        )

@@ -1,0 +1,1 @@
+"""True of any array or graph."""

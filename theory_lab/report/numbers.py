@@ -1,0 +1,71 @@
+"""Numbers as the report prints them: 4 significant digits, and no rounding noise.
+
+What is written is checked in and must not change from machine to machine. Digits that rounding
+decides are therefore left out: a deviation below 1e-6 of its scale is printed as the next power of
+ten above it, and nothing finer than 1e-9.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+FINEST = 1e-9
+"""Relative differences below this are rounding noise."""
+
+SMALL = 1e-6
+"""Relative differences below this are printed as a power of ten."""
+
+NONE = "–"
+
+
+def digits(value: float | None, significant: int = 4) -> str:
+    """A number with 4 significant digits; an en dash where there is none."""
+    if value is None:
+        return NONE
+    if not math.isfinite(value):
+        return "not finite"
+    if float(value).is_integer() and abs(value) < 10**6:
+        return str(int(value))
+    return f"{value:.{significant}g}"
+
+
+def beside(value: float, scale: float) -> str:
+    """A value as seen from `scale`: what is small against it only as a power of ten."""
+    if scale > 0 and abs(value) < SMALL * scale:
+        return "0" if value == 0 else _below(abs(value), FINEST * scale)
+    return digits(value)
+
+
+def deviation(value: float) -> str:
+    """A difference in units of its scale, 0 or more."""
+    return digits(value) if not value < SMALL else _below(value, FINEST)
+
+
+def _below(value: float, finest: float) -> str:
+    """The next power of ten above a small value, at least that of `finest`."""
+    power = math.ceil(math.log10(max(value, finest)) - 1e-9)
+    return f"< 1e{power:+03d}"
+
+
+def margin(value: float | None) -> str:
+    """A margin in units of its scale, of either sign; small ones only by their sign."""
+    if value is None or not math.isfinite(value) or abs(value) >= SMALL:
+        return digits(value)
+    return f"< {SMALL:.0e}" if value >= 0 else f"> -{SMALL:.0e}"
+
+
+def resolution(value: float | None) -> str:
+    """A resolution: one digit where rounding may touch the others."""
+    return digits(value, 1 if value is not None and value < 1e-5 else 4)
+
+
+def interval(low: float, high: float, scale: float) -> str:
+    """An enclosure: one number where both ends print alike."""
+    ends = (beside(low, scale), beside(high, scale))
+    return ends[0] if ends[0] == ends[1] else f"{ends[0]} … {ends[1]}"
+
+
+def names(values: dict[str, Any]) -> str:
+    """`name: value` pairs in a row."""
+    return ", ".join(f"{name} {value}" for name, value in values.items())

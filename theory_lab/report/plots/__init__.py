@@ -1,0 +1,20 @@
+"""Figures that a study declares: what is drawn from which records, with the theory's line.
+
+A study says which experiment, which parameters and which bound; nothing is computed there. Values
+are looked up by name in a record's parameters, facts, results and trace; matplotlib is imported
+only when something is drawn.
+"""
+
+from theory_lab.report.plots.compare import PredictedMeasured
+from theory_lab.report.plots.curves import Curves, Geometric, Mark, Series
+from theory_lab.report.plots.declare import Figure
+from theory_lab.report.plots.distributions import Histogram
+from theory_lab.report.plots.maps import Boundary, HeatMap
+from theory_lab.report.plots.material import Material, NothingToDraw
+from theory_lab.report.plots.quantities import SHARES, entry, hits, share_above, trace
+
+__all__ = [
+    "SHARES", "Boundary", "Curves", "Figure", "Geometric", "HeatMap", "Histogram", "Mark",
+    "Material", "NothingToDraw", "PredictedMeasured", "Series", "entry", "hits", "share_above",
+    "trace",
+]  # fmt: skip

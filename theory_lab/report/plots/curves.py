@@ -1,0 +1,228 @@
+"""Curves against a swept parameter or along a path, with the theory's lines through them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from theory_lab.core import Experiment, Record
+from theory_lab.report.plots import style
+from theory_lab.report.plots.looks import Looks
+from theory_lab.report.plots.material import Material
+from theory_lab.report.plots.quantities import Quantity, ends, read
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
+
+Facts = Mapping[str, Any]
+Formula = Callable[[Facts, float], Any]
+
+LINE_POINTS, MARKERS_ON_PATH, POINTS_ON_PATH = 121, 14, 120
+
+COLUMNS = ["series", "shown", "x", "y", "low", "high"]
+
+
+@dataclass(frozen=True)
+class Geometric:
+    """y falls by the factor `rate(facts)` at each step, from the first point below `below`."""
+
+    rate: Callable[[Facts], float]
+    below: float = np.inf
+
+    def __call__(self, facts: Facts, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        anchor = int(np.argmax(y < self.below))
+        line = y[anchor] * np.asarray(self.rate(facts), dtype=float) ** (x - x[anchor])
+        return np.where(x >= x[anchor], line, np.nan)
+
+
+@dataclass(frozen=True)
+class Series:
+    """Measured points, and the theory's `line(facts, x)`, one x at a time, through them.
+
+    With a scalar `x` (a parameter) every value of x is one point: the mean of y over runs and
+    replicates, with a bar of two standard errors, or with the enclosure of a single result. Where
+    y is a path, x is one of the same length, or, if left out, the number of the entry; paths are
+    averaged over runs and replicates. `by` makes one series for each value of a parameter, which
+    stands for {} in the label.
+    """
+
+    label: str
+    experiment: Experiment
+    y: Quantity
+    x: Quantity | None = None
+    where: Mapping[str, Any] = field(default_factory=dict)
+    by: str = ""
+    line: Formula | Geometric | None = None
+
+    def split(self, material: Material) -> Iterator[tuple[Series, list[Record]]]:
+        """The series with its records; several with `by`."""
+        records = material.of(self.experiment, self.where)
+        if not self.by:
+            yield self, records
+            return
+        for value in sorted({record.params[self.by] for record in records}):
+            chosen = [record for record in records if record.params[self.by] == value]
+            yield replace(self, label=self.label.format(_text(value)), by=""), chosen
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A straight line across the axes: an edge, a threshold. `at` is its place, or a function of
+    the facts of the panel's first record."""
+
+    label: str
+    at: float | Callable[[Facts], float]
+    vertical: bool = False
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Series over common axes. Values outside `ylim` are left out: below it is rounding noise."""
+
+    series: Sequence[Series]
+    xlabel: str
+    ylabel: str
+    xscale: str = "linear"
+    yscale: str = "linear"
+    xlim: tuple[float | None, float | None] = (None, None)
+    ylim: tuple[float | None, float | None] = (None, None)
+    marks: Sequence[Mark] = ()
+    title: str = ""
+
+    def table(self, material: Material) -> pd.DataFrame:
+        import pandas as pd
+
+        rows: list[tuple[Any, ...]] = []
+        first: list[Record] = []
+        for declared in self.series:
+            for series, records in declared.split(material):
+                first = first or records
+                rows += self._series_rows(series, records)
+        for mark in self.marks:
+            at = mark.at(first[0].facts) if callable(mark.at) else mark.at
+            rows.append((mark.label, "mark", *((at, np.nan) if mark.vertical else (np.nan, at)), np.nan, np.nan))
+        return pd.DataFrame(rows, columns=COLUMNS)
+
+    def _series_rows(self, series: Series, records: list[Record]) -> Iterator[tuple[Any, ...]]:
+        is_path = np.ndim(read(series.y, records[0])) > 0 and (
+            series.x is None or np.ndim(read(series.x, records[0])) > 0
+        )
+        points = self._path(series, records) if is_path else _swept(series, records)
+        for x, y, low, high in points:
+            if self._shown(x, y):
+                yield series.label, "measured", x, y, low, high
+        for x, y in self._line(series, records, points, is_path):
+            if self._shown(x, y):
+                yield series.label, "predicted", x, y, np.nan, np.nan
+
+    def _path(self, series: Series, records: list[Record]) -> np.ndarray:
+        """Points (n, 4) of the mean path, thinned for the eye; shorter paths keep their end."""
+        paths = [_path(series, record) for record in records]
+        x = max((x for x, _ in paths), key=len)
+        y = np.mean([np.interp(x, own, values) for own, values in paths], axis=0)
+        keep = self._thinned(x)
+        none = np.full(len(keep), np.nan)
+        return np.column_stack([x[keep], y[keep], none, none])
+
+    def _thinned(self, x: np.ndarray) -> np.ndarray:
+        """Indices of at most POINTS_ON_PATH points, evenly on the axis."""
+        if len(x) <= POINTS_ON_PATH:
+            return np.arange(len(x))
+        if self.xscale == "log":
+            targets = np.geomspace(x[x > 0][0], x[-1], POINTS_ON_PATH)
+            return np.unique(np.searchsorted(x, targets).clip(0, len(x) - 1))
+        return np.unique(np.linspace(0, len(x) - 1, POINTS_ON_PATH).astype(int))
+
+    def _line(
+        self, series: Series, records: list[Record], points: np.ndarray, is_path: bool
+    ) -> Iterator[tuple[float, float]]:
+        if series.line is None:
+            return
+        facts, x = records[0].facts, points[:, 0]
+        if isinstance(series.line, Geometric):
+            y = series.line(facts, x, points[:, 1])
+        else:
+            x = x if is_path else self._between(x)
+            y = np.array([float(np.squeeze(series.line(facts, at))) for at in x.tolist()])
+        yield from zip(x.tolist(), y.tolist(), strict=True)
+
+    def _between(self, x: np.ndarray) -> np.ndarray:
+        """Places for the line: all whole numbers of a short count, else a dense grid."""
+        if np.array_equal(x, np.round(x)) and np.ptp(x) < LINE_POINTS:
+            return np.arange(x.min(), x.max() + 1)
+        space = np.geomspace if self.xscale == "log" else np.linspace
+        return np.unique([*space(x.min(), x.max(), LINE_POINTS), *x])
+
+    def _shown(self, x: float, y: float) -> bool:
+        low, high = self.ylim
+        fits = (low is None or y >= low) and (high is None or y <= high)
+        fits &= (self.xscale != "log" or x > 0) and (self.yscale != "log" or y > 0)
+        return bool(fits and np.isfinite(y))
+
+    def draw(self, axes: Axes, table: pd.DataFrame, looks: Looks) -> list[Line2D]:
+        axes.set(xlabel=self.xlabel, ylabel=self.ylabel, title=self.title,
+                 xscale=self.xscale, yscale=self.yscale)  # fmt: skip
+        handles = []
+        for label in table["series"][table["shown"] != "mark"].drop_duplicates():
+            _draw_series(axes, table[table["series"] == label], looks.series(label))
+            handles.append(looks.handle(label))
+        for row in table[table["shown"] == "mark"].itertuples():
+            across = axes.axvline if np.isnan(row.y) else axes.axhline
+            handles.append(across(row.x if np.isnan(row.y) else row.y, **looks.mark(row.series)))
+        axes.margins(x=0.04)
+        axes.autoscale_view()
+        axes.set_xlim(*self.xlim)
+        axes.set_ylim(*self.ylim)
+        style.tidy(axes)
+        return handles
+
+
+def _draw_series(axes: Axes, rows: pd.DataFrame, look: dict[str, Any]) -> None:
+    """Markers where it was measured, a line where it was predicted (or through the markers)."""
+    measured, predicted = (rows[rows["shown"] == shown] for shown in ("measured", "predicted"))
+    markers = look if predicted.empty else look | {"linestyle": "none"}
+    step = max(1, len(measured) // MARKERS_ON_PATH)
+    if step > 1:
+        axes.plot(measured["x"], measured["y"], **markers, markevery=step, zorder=3)
+    else:
+        reach = [measured["y"] - measured["low"], measured["high"] - measured["y"]]
+        bars = None if measured["low"].isna().all() else np.maximum(np.nan_to_num(reach), 0)
+        axes.errorbar(measured["x"], measured["y"], yerr=bars, capsize=2.5, elinewidth=1.1,
+                      **markers, zorder=3)  # fmt: skip
+    if not predicted.empty:
+        axes.plot(predicted["x"], predicted["y"], **look | {"marker": ""}, zorder=2)
+
+
+def _swept(series: Series, records: list[Record]) -> np.ndarray:
+    """Points (n, 4): x, mean y and its bar, for each value of the parameter x."""
+    assert series.x is not None
+    groups: dict[float, list[Record]] = {}
+    for record in records:
+        groups.setdefault(float(read(series.x, record)), []).append(record)
+    return np.array([(x, *_pooled(series.y, groups[x])) for x in sorted(groups)])
+
+
+def _pooled(quantity: Quantity, records: list[Record]) -> tuple[float, float, float]:
+    values = np.concatenate([np.ravel(read(quantity, record)) for record in records])
+    mean = float(values.mean())
+    if len(values) > 1:
+        reach = 2 * float(values.std(ddof=1)) / np.sqrt(len(values))
+        return mean, mean - reach, mean + reach
+    return mean, *ends(quantity, records[0])
+
+
+def _path(series: Series, record: Record) -> tuple[np.ndarray, np.ndarray]:
+    """x and y of a path (n,), or of the mean of paths (runs, n)."""
+    y = np.asarray(read(series.y, record), dtype=float)
+    y = y if y.ndim == 1 else y.mean(axis=0)
+    x = np.arange(len(y)) if series.x is None else read(series.x, record)
+    return np.asarray(x, dtype=float), y
+
+
+def _text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,50 @@
+"""What tells series apart: each has a colour, a marker and a line style of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.lines import Line2D
+
+COLOURS = ("#10243e", "#c1440e", "#2a7f9e", "#8a6d00", "#7b2d8b", "#3f8f3f", "#d0607e", "#6b6b6b")
+MARKERS = ("o", "s", "^", "D", "v", "X", "P", "*")
+DASHES: tuple[Any, ...] = (
+    "-", "--", "-.", ":", (0, (7, 1.5)), (0, (3, 1, 1, 1)), (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2.5)),
+)  # fmt: skip
+MARK_DASHES: tuple[Any, ...] = ((0, (9, 3)), (0, (2, 2)), (0, (9, 2, 2, 2)), (0, (4, 4)))
+MARK_COLOUR = "0.25"
+
+
+class Looks:
+    """Looks by label, in the order in which labels come: the same label looks the same in every
+    panel of a figure, and no two labels look alike."""
+
+    def __init__(self) -> None:
+        self._series: dict[str, int] = {}
+        self._marks: dict[str, int] = {}
+
+    def series(self, label: str) -> dict[str, Any]:
+        """Colour, marker and line style of a series."""
+        number = self._series.setdefault(label, len(self._series))
+        place = number % len(COLOURS)
+        dash = DASHES[(place + number // len(COLOURS)) % len(DASHES)]
+        return dict(
+            color=COLOURS[place],
+            marker=MARKERS[place],
+            linestyle=dash,
+            markerfacecolor="white" if place % 2 else COLOURS[place],
+            markeredgewidth=1.1,
+        )
+
+    def mark(self, label: str) -> dict[str, Any]:
+        """Colour and line style of a line that is no series: a level, an edge, a boundary."""
+        number = self._marks.setdefault(label, len(self._marks))
+        dash = MARK_DASHES[number % len(MARK_DASHES)]
+        return dict(label=label, color=MARK_COLOUR, linestyle=dash, linewidth=1.3)
+
+    def handle(self, label: str, *, line: bool = True) -> Line2D:
+        """The legend's entry of a series."""
+        from matplotlib.lines import Line2D
+
+        return Line2D([], [], label=label, **self.series(label) | ({} if line else {"linestyle": "none"}))

@@ -1,0 +1,108 @@
+"""How figures look: readable in grey, the same bytes on every run."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+    from matplotlib.lines import Line2D
+
+DPI = 160
+COLOURS_KEPT = 96
+"""Colours of the palette that a PNG keeps, anti-aliasing included."""
+
+SHORT = 150
+"""Ratio of the ends up to which a logarithmic axis is short."""
+
+_SETTINGS = {
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "axes.titlesize": 10.5,
+    "axes.labelsize": 10.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "0.9",
+    "grid.linewidth": 0.7,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 5.0,
+    "legend.frameon": False,
+    "legend.fontsize": 9.5,
+    "legend.handlelength": 3.2,
+    "mathtext.fontset": "dejavusans",
+    "axes.formatter.use_mathtext": True,
+}
+
+
+@contextmanager
+def settings() -> Iterator[None]:
+    """matplotlib's own defaults and ours, whatever the user's matplotlibrc says."""
+    import matplotlib
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_SETTINGS)
+        yield
+
+
+def canvas(panels: int, columns: int = 3, height: float = 3.4) -> tuple[Canvas, list[Axes]]:
+    """An empty figure with that many axes, in rows of at most `columns`."""
+    from matplotlib.figure import Figure as Canvas
+
+    columns = min(columns, panels)
+    rows = -(-panels // columns)
+    width = {1: 6.2, 2: 8.6}.get(columns, 10.4)
+    figure = Canvas(figsize=(width, height * rows), dpi=DPI, layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for spare in axes[panels:]:
+        spare.set_visible(False)
+    return figure, list(axes[:panels])
+
+
+def tidy(axes: Axes) -> None:
+    """Logarithmic axes with labels that do not run into each other: 1, 2, 5 over short ranges."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    for axis, limits in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
+        if axis.get_scale() != "log":
+            continue
+        axis.set_minor_formatter(NullFormatter())
+        if max(limits) < SHORT * min(limits):
+            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def legend(figure: Canvas, handles: Sequence[Line2D], note: str = "") -> None:
+    """One legend below all axes, outside of the data."""
+    if not handles:
+        return
+    longest = max(_letters(str(handle.get_label())) for handle in handles)
+    room = figure.get_figwidth() * 10.5
+    columns = max(1, min(len(handles), 4, int(room // (longest + 9))))
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, title=note or None,
+                  title_fontsize=9.5)  # fmt: skip
+
+
+def _letters(label: str) -> int:
+    """About how many letters wide a label is once its TeX is set."""
+    return len(re.sub(r"[${}^_\\\s]", "", re.sub(r"\\[A-Za-z]+|\\,", "x", label)))
+
+
+def png(figure: Canvas) -> bytes:
+    """The figure as a PNG with a small palette and no metadata: same figure, same bytes."""
+    from PIL import Image
+
+    raw, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(raw, format="png", dpi=DPI, metadata={"Software": None})
+    raw.seek(0)
+    with Image.open(raw) as image:
+        palette = image.convert("RGB").quantize(COLOURS_KEPT, dither=Image.Dither.NONE)
+    palette.save(small, format="PNG", optimize=True)
+    return small.getvalue()

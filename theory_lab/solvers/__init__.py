@@ -1,0 +1,1 @@
+"""Iterations with certificates."""

@@ -1,0 +1,1 @@
+"""One room per theory: formulas, experiments and the claims in which they meet."""

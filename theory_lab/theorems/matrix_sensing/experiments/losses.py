@@ -1,0 +1,35 @@
+"""The population losses F(X), as quadratic functions of symmetric X: (B, d, d)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from theory_lab.solvers.regulariser import Array
+
+
+@dataclass(frozen=True)
+class PopulationLoss:
+    """F(X) = |X - X*|_F^2 with one target X*: (d, d), or one for each run (B, d, d)."""
+
+    target: Array
+
+    def value(self, X: Array) -> Array:
+        """F(X): (B, d, d) -> (B,)."""
+        difference = X - self.target
+        return np.einsum("...ij,...ij->...", difference, difference)
+
+    def gradient(self, X: Array) -> Array:
+        """2 (X - X*), written over X."""
+        X -= self.target
+        X *= 2
+        return X
+
+    def hessian(self, W: Array) -> Array:
+        """2 W."""
+        return 2 * W
+
+    def take(self, rows: Array) -> PopulationLoss:
+        """The losses of the runs `rows`."""
+        return self if self.target.ndim == 2 else PopulationLoss(self.target[rows])

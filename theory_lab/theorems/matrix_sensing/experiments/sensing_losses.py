@@ -1,0 +1,199 @@
+"""Losses that see X* through measurements: sensing with finite samples, quadratic networks.
+
+Every loss here is a quadratic function F of symmetric X: (B, d, d), as the solvers want it. Data
+enter only through the Gram form: with rows p_i = svec(sym A_i) and x = svec(X),
+
+    (1/n) sum_i (<A_i, X> - y_i)^2 = x^T H x - 2 c^T x + |y|^2 / n,   H = P^T P / n,  c = P^T y / n,
+
+so a gradient costs 2 D^2 flops, D = d (d + 1) / 2, whatever the number of measurements n.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from theory_lab.numerics.symmetric import gathers, matrix_size, packed_size, svec
+
+
+@dataclass(frozen=True)
+class GramForm:
+    """What the measurements leave behind, for S data sets with J independent noises each.
+
+    gram: H (S, D, D); moment: c (S, J, D); energy: |y|^2 / n (S, J). In svec coordinates.
+    """
+
+    gram: np.ndarray
+    moment: np.ndarray
+    energy: np.ndarray
+
+    @classmethod
+    def of(cls, P: np.ndarray, y: np.ndarray) -> Self:
+        """From rows svec(sym A_i) in P (n, D) and answers y (J, n): one data set, J noises."""
+        n = len(P)
+        return cls((P.T @ P / n)[None], (y @ P / n)[None], np.einsum("ji,ji->j", y, y)[None] / n)
+
+    @classmethod
+    def stack(cls, forms: Sequence[Self]) -> Self:
+        """The data sets of several Gram forms in one."""
+        fields = ("gram", "moment", "energy")
+        return cls(*(np.concatenate([getattr(form, name) for form in forms]) for name in fields))
+
+
+GramSampler = Callable[[np.random.Generator, int, np.ndarray, float, int], GramForm]
+"""(rng, n, target, sigma, noises) -> the Gram form of one random data set."""
+
+
+def gaussian_gram(
+    rng: np.random.Generator, n: int, target: np.ndarray, sigma: float, noises: int = 1
+) -> GramForm:
+    """n measurements with iid N(0, 1) entries of `target` (d, d), noise N(0, sigma^2), J noises.
+
+    svec(sym A_i) is then standard normal in D dimensions. For n >= D the law of the Gram form is
+    sampled exactly without the measurements, at a cost that does not grow with n.
+    """
+    sample = bartlett_gram if n >= packed_size(len(target)) else direct_gram
+    return sample(rng, n, svec(target), sigma, noises)
+
+
+def direct_gram(
+    rng: np.random.Generator, n: int, x: np.ndarray, sigma: float, noises: int = 1
+) -> GramForm:
+    """The Gram form of n standard normal rows with answers P x + N(0, sigma^2), x: (D,)."""
+    P = rng.standard_normal((n, len(x)))
+    return GramForm.of(P, P @ x + sigma * rng.standard_normal((noises, n)))
+
+
+def bartlett_gram(
+    rng: np.random.Generator, n: int, x: np.ndarray, sigma: float, noises: int = 1
+) -> GramForm:
+    """The same law for n >= D without the rows: H = L L^T, c = H x + sigma L z / sqrt(n).
+
+    L sqrt(n) is Bartlett's factor (lower triangular, chi_{n-i} on the diagonal, N(0, 1) below);
+    z are the D coordinates of the noise in the span of the columns of P, and the noise outside
+    that span has squared norm chi^2_{n-D}.
+    """
+    D = len(x)
+    if n < D:
+        raise ValueError(f"Bartlett's factor needs n >= {D} measurements, not {n}.")
+    factor = np.tril(rng.standard_normal((D, D)), -1)
+    factor[range(D), range(D)] = np.sqrt(rng.chisquare(n - np.arange(D)))
+    factor /= math.sqrt(n)
+    z = rng.standard_normal((noises, D)) * (sigma / math.sqrt(n))
+    outside = rng.chisquare(n - D, noises) * (sigma**2 / n) if n > D else np.zeros(noises)
+    answers = x @ factor + z
+    energy = np.einsum("ji,ji->j", answers, answers) + outside
+    return GramForm((factor @ factor.T)[None], (answers @ factor.T)[None], energy[None])
+
+
+def quadratic_gram(
+    rng: np.random.Generator, n: int, target: np.ndarray, sigma: float, noises: int = 1
+) -> GramForm:
+    """The quadratic network's data, y = x^T X* x + N(0, sigma^2): A_i = x_i x_i^T, x_i ~ N(0, I)."""
+    upper, weights = gathers(len(target)).upper, gathers(len(target)).weights
+    rows, columns = np.divmod(upper, len(target))
+    inputs = rng.standard_normal((n, len(target)))
+    P = inputs[:, rows] * inputs[:, columns] * weights
+    return GramForm.of(P, P @ svec(target) + sigma * rng.standard_normal((noises, n)))
+
+
+def sampled_curvature(d: int, n: int) -> float:
+    """2 (1 + sqrt(2 d / n))^2: how curved F is along matrices of low rank, for the step size."""
+    return 2 * (1 + math.sqrt(2 * d / n)) ** 2
+
+
+class EmpiricalLoss:
+    """F(X) = (1/n) sum_i (<A_i, X> - y_i)^2 for B = S J runs, data set by data set.
+
+    A single data set with one noise serves any number of runs. The weights sqrt(2) of svec are
+    folded into the Gram matrix: a gradient is one gather, one product for all runs of a data set,
+    and one gather back.
+    """
+
+    def __init__(self, form: GramForm) -> None:
+        D = form.gram.shape[-1]
+        self.d = matrix_size(D)
+        self._tables = gathers(self.d)
+        weights = self._tables.weights
+        self._form = form
+        self._matrix = 2 * weights[:, None] * form.gram / weights
+        self._shift = 2 * form.moment / weights
+
+    def value(self, X: np.ndarray) -> np.ndarray:
+        """F(X): (B, d, d) -> (B,)."""
+        form = self._form
+        x = self._grouped(svec(X))
+        quadratic = ((x @ form.gram - 2 * form.moment) * x).sum(axis=-1)
+        return (quadratic + form.energy).reshape(-1)
+
+    def gradient(self, X: np.ndarray) -> np.ndarray:
+        """2 smat(H x - c): (B, d, d) -> (B, d, d)."""
+        packed = self._linear(X)
+        packed -= self._shift
+        return self._unpacked(packed)
+
+    def hessian(self, W: np.ndarray) -> np.ndarray:
+        """2 smat(H svec(W)): (B, d, d) -> (B, d, d)."""
+        return self._unpacked(self._linear(W))
+
+    def take(self, rows: np.ndarray) -> EmpiricalLoss:
+        """The losses of the runs `rows`; a single Gram matrix stays shared."""
+        form = self._form
+        sets, noises = form.energy.shape
+        if sets == noises == 1:
+            return self
+        moment, energy = (
+            form.moment.reshape(-1, form.moment.shape[-1])[rows],
+            form.energy.ravel()[rows],
+        )
+        if sets == 1:
+            return EmpiricalLoss(GramForm(form.gram, moment[None], energy[None]))
+        gram = form.gram[np.asarray(rows) // noises]
+        return EmpiricalLoss(GramForm(gram, moment[:, None], energy[:, None]))
+
+    def _grouped(self, packed: np.ndarray) -> np.ndarray:
+        sets = len(self._form.gram)
+        return packed.reshape(sets, -1, packed.shape[-1])
+
+    def _linear(self, X: np.ndarray) -> np.ndarray:
+        flat = X.reshape(len(X), self.d * self.d)
+        return self._grouped(np.take(flat, self._tables.upper, axis=1)) @ self._matrix
+
+    def _unpacked(self, packed: np.ndarray) -> np.ndarray:
+        flat = packed.reshape(-1, packed.shape[-1])
+        return np.take(flat, self._tables.full, axis=1).reshape(len(flat), self.d, self.d)
+
+
+@dataclass(frozen=True)
+class QuadraticNetworkLoss:
+    """F(X) = 2 |X - X*|_F^2 + (tr(X - X*))^2 = E (x^T (X - X*) x)^2 for x ~ N(0, I).
+
+    target: X* (d, d), one for all runs.
+    """
+
+    target: np.ndarray
+
+    def value(self, X: np.ndarray) -> np.ndarray:
+        """F(X): (B, d, d) -> (B,)."""
+        error = X - self.target
+        return 2 * np.einsum("bij,bij->b", error, error) + np.einsum("bii->b", error) ** 2
+
+    def gradient(self, X: np.ndarray) -> np.ndarray:
+        """4 (X - X*) + 2 tr(X - X*) I."""
+        return self.hessian(X - self.target)
+
+    def hessian(self, W: np.ndarray) -> np.ndarray:
+        """4 W + 2 tr(W) I."""
+        image = 4 * W
+        image[:, range(len(self.target)), range(len(self.target))] += (
+            2 * np.einsum("bii->b", W)[:, None]
+        )
+        return image
+
+    def take(self, rows: np.ndarray) -> QuadraticNetworkLoss:
+        """All runs share the target."""
+        return self
