@@ -60,8 +60,8 @@ GRADIENT = Claim(
     tolerance=1e-12,
     scale=lambda f: f["spectrum"][0] ** 2,
     rivals={
-        "longer column alone": lambda f: (
-            f["eps"] * np.sqrt(np.maximum(f["first_norms"], f["second_norms"])) / np.sqrt(2)
+        "the longer column alone": lambda f: (
+            f["eps"] * np.sqrt(np.maximum(f["first_norms"], f["second_norms"]))
         )
     },
     formula="2λ|G_ij| |ψ'_i − ψ'_j| ≤ ε √(s_i + s_j)",

@@ -68,7 +68,7 @@ NORMS_VALUE = Claim(
             / np.linalg.norm(f["projections"], axis=1, keepdims=True)
         )
     },
-    formula="|v_jᵀU(∞)e_i| = √μ_j |q_ji|, q = Gram–Schmidt of V ᵀU_0 from the largest μ on",
+    formula="|v_jᵀU(∞)e_i| = √μ_j |q_ji|, q = Gram–Schmidt of VᵀU_0 from the largest μ on",
 )
 
 NORMS_RATE = Claim(
@@ -84,6 +84,7 @@ NORMS_RATE = Claim(
         Condition("small start: size <= 1e-3", lambda f: np.max(f["size"]) <= 1e-3),
     ],
     tolerance=0.06,  # the logarithm at kappa = 2 and kappa = inf
+    basis="finding",  # the exponent rests on a perturbation argument, not on a full proof
     rivals={
         "min(2, kappa - 1)": lambda f: min(2.0, bounds.least_ratio(f["spectrum"]) - 1),
     },
