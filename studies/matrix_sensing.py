@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from matrix_sensing_figures import POPULATION
+
 from theory_lab.core import Case, Control, Study, drops, grid, instead
 from theory_lab.theorems.matrix_sensing.claims import (
     budget_law,
@@ -148,7 +152,6 @@ def budgets(preset: str) -> list[Case]:
     law = [budget_law.BUDGET_LAW]
     size = 2000 if preset == "full" else 800
     four, seven = (1.0, 1.0, 1.0, 1.0), (1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
-    side, steps = (500, 3000) if preset == "full" else (200, 800)
     return [
         *grid(claims=law, d=10, k=8, eigenvalues=[(1.5, 1.0), (1.0, 1.0), (1.0,)],
               lam=[0.05, 0.1], beta=[0.01, 0.03], threshold=6.0, patience=9.0, runs=size,
@@ -157,9 +160,15 @@ def budgets(preset: str) -> list[Case]:
               patience=10.0, runs=size, replicates=8),
         *grid(claims=law, d=14, k=12, eigenvalues=seven, lam=0.1, beta=0.01, threshold=9.0,
               patience=12.0, runs=size, replicates=4),
-        *grid(claims=[budget_law.COLUMN_NORM_FRACTIONS], d=side, k=side, eigenvalues=four,
-              lam=0.2, beta=0.02, runs=1, steps=steps, replicates=2),
+        *grid(claims=[budget_law.COLUMN_NORM_FRACTIONS], replicates=2, **all_columns(preset)),
     ]  # fmt: skip
+
+
+def all_columns(preset: str) -> dict[str, Any]:
+    """The square problem of the paper's first figure, four equal eigenvalues."""
+    side, steps = (500, 3000) if preset == "full" else (200, 800)
+    return dict(d=side, k=side, eigenvalues=(1.0, 1.0, 1.0, 1.0), lam=0.2, beta=0.02, runs=1,
+                steps=steps)  # fmt: skip
 
 
 def without_regulariser(preset: str) -> list[Case]:
@@ -191,7 +200,7 @@ def tuning(preset: str) -> list[Case]:
     """Fine-tuning of pruned and generic models, its edge, its basin, and no pruning at all."""
     rates = dict(d=30, k=12, replicates=3 if preset == "full" else 1)
     steps = {
-        (2.0, 1.5, 1.0): [0.02, 0.05, 0.08, 0.095, 0.11, 0.12],
+        (2.0, 1.5, 1.0): [0.01, 0.02, 0.035, 0.05, 0.065, 0.08, 0.095, 0.11, 0.12],
         (8.0, 3.0, 1.0): [0.005, 0.0125, 0.02, 0.024, 0.03],
         (1.0,): [0.04, 0.1, 0.2, 0.22, 0.24],
         (1.0, 1.0): [0.04, 0.2],
@@ -245,9 +254,16 @@ def cases(preset: str) -> list[Case]:
     ]
 
 
-def controls() -> list[Control]:
+def controls(preset: str) -> list[Control]:
     """What must break each claim: dropped conditions and rival computations."""
-    return [*broken_points(), *broken_pruning(), *broken_flow(), *broken_tuning()]
+    return [
+        *broken_points(),
+        *broken_pruning(),
+        *broken_flow(),
+        *broken_tuning(),
+        instead("without the regulariser", claims=[budget_law.COLUMN_NORM_FRACTIONS],
+                regularised=False, **all_columns(preset)),
+    ]  # fmt: skip
 
 
 def broken_points() -> list[Control]:
@@ -286,17 +302,14 @@ def broken_pruning() -> list[Control]:
         drops("lam < 2 sqrt(beta) mu_r", claims=prune, lam=0.5, beta=0.01, scale=0.01, **base),
         drops("lam <= 3.727 mu_r sqrt(beta / r)", d=10, k=6, eigenvalues=(1.0,), lam=1.36, beta=0.1,
               along=(0,), **ON_AXES),
-        drops("start below the smaller root of phi(s) = mu_1", lam=0.5, beta=0.01,
-              scale=0.3, **base),
+        drops("start below the smaller root of phi(s) = mu_1", d=8, k=5, eigenvalues=(1.5, 1.0),
+              lam=0.5, beta=0.01, scale=0.2),  # ten times larger than inside
         drops("every run is stationary to 1e-8", d=10, k=8, eigenvalues=(1.5, 1.0),
               loads=(0.1, 0.5, 4.0), widths=(0.01, 0.3), steps=25,
               claims=[survivors.GUARANTEED]),
         drops("every run is stationary to 1e-8", d=10, k=8, eigenvalues=(1.5, 1.0),
               loads=(0.1, 0.5, 4.0), widths=(0.01, 0.3), steps=25, scale=3.0,
               claims=[survivors.IMPOSSIBLE]),
-        instead("without the regulariser", claims=[budget_law.COLUMN_NORM_FRACTIONS], d=200, k=200,
-                eigenvalues=(1.0, 1.0, 1.0, 1.0), lam=0.2, beta=0.02, runs=1, steps=800,
-                regularised=False),
     ]  # fmt: skip
 
 
@@ -331,8 +344,8 @@ def broken_tuning() -> list[Control]:
         drops("eta < 1 / (4 mu_1)", claims=generic, step=0.13, **base),
         drops("eta < 1 / (4 mu_1)", claims=pruned, step=0.13, model="pruned", **base),
         drops("d > r", d=2, k=2, eigenvalues=(1.0, 1.0), step=0.02),
-        instead("the unpruned model", claims=[*generic, *pruned], step=0.05, model="unpruned",
-                **base),
+        instead("the unpruned model", claims=[*generic, *pruned], step=0.05, model="unpruned", d=30,
+                k=[4, 6, 10, 20], eigenvalues=(2.0, 1.5, 1.0)),
         drops("start in the ball of radius mu_r / 2", d=5, eigenvalues=(2.0, 1.0), radius=0.99,
               step=0.03),
         drops("eta <= 1 / (14 mu_1)", d=5, eigenvalues=(2.0, 1.0), radius=0.5, step=0.15),
@@ -346,8 +359,8 @@ STUDY = Study(
     "matrix_sensing",
     claims=CLAIMS,
     cases=cases,
-    controls=controls(),
-    figures=[],
+    controls=controls,
+    figures=POPULATION,
     title="Matrix sensing: pruning a population model",
 )
 

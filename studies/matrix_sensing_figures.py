@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 from theory_lab.report.plots import (
-    SHARES, Boundary, Curves, Figure, Geometric, HeatMap, Histogram, Mark, PredictedMeasured,
-    Series, entry, hits, share_above, trace,
+    SHARES,
+    Boundary,
+    Curves,
+    Figure,
+    Geometric,
+    HeatMap,
+    Histogram,
+    Mark,
+    PredictedMeasured,
+    Series,
+    entry,
+    hits,
+    share_above,
+    trace,
 )  # fmt: skip
-from theory_lab.theorems.matrix_sensing.bounds import finite_samples as samples
 from theory_lab.theorems.matrix_sensing.bounds import fine_tuning as tuning
+from theory_lab.theorems.matrix_sensing.bounds import finite_samples as samples
 from theory_lab.theorems.matrix_sensing.bounds import stationary_points as points
 from theory_lab.theorems.matrix_sensing.bounds import unregularised as flow
 from theory_lab.theorems.matrix_sensing.claims import (
-    budget_law, fine_tuning, finite_samples, hessian_spectrum, overparameterised, pruned_loss,
-    quadratic_network, survivors, unregularised,
+    budget_law,
+    fine_tuning,
+    finite_samples,
+    hessian_spectrum,
+    overparameterised,
+    pruned_loss,
+    quadratic_network,
+    survivors,
+    unregularised,
 )  # fmt: skip
 from theory_lab.theorems.matrix_sensing.experiments.budget import BUDGET
 from theory_lab.theorems.matrix_sensing.experiments.column_norms import COLUMN_NORMS
@@ -111,8 +130,8 @@ CLOSED_FORMS = Figure(
 
 SURVIVORS = Figure(
     "survivors",
-    r"Mean number of columns above the pruning threshold along plain descent, against"
-    r" $\eta t \lambda / \sqrt{\mu_1}$: whatever the number of columns k, it collapses to r.",
+    "Mean number of columns above the pruning threshold along plain descent, against"
+    " η t λ / √μ₁: whatever the number of columns k, it collapses to r.",
     [budget_law.BUDGET_LAW],
     Curves(
         [
@@ -146,8 +165,8 @@ def idle_error(f, steps):
 ERRORS = Figure(
     "fine_tuning",
     "Error against gradient steps of size 0.05, eigenvalues 2, 1.5, 1. Left: a pruned model"
-    " converges linearly at its own rate, faster than a generic start with r columns. Right:"
-    " without pruning the error falls only like 1/t.",
+    " converges linearly at its own rate, faster than a generic start with r columns; without"
+    " pruning the error hardly falls (lines through the markers). Right: it falls like 1/t.",
     [fine_tuning.RATE_GENERIC, fine_tuning.RATE_PRUNED, *overparameterised.CLAIMS],
     [
         Curves(
@@ -156,6 +175,8 @@ ERRORS = Figure(
                        line=Geometric(pruned_rate, below=1e-2)),
                 Series("generic start, r columns", FINE_TUNING, "error", where=TUNED | dict(model="generic", step=0.05),
                        line=Geometric(generic_rate, below=1e-4)),
+                Series("all k = {} columns", FINE_TUNING, "error", where=TUNED | dict(model="unpruned", step=0.05, k=[4, 6, 10, 20]),
+                       by="k"),
             ],
             xlabel="step t", ylabel=r"$\|U_t U_t^T - X^*\|_F$", yscale="log",
             xlim=(None, 100), ylim=(1e-10, None),
@@ -173,9 +194,9 @@ ERRORS = Figure(
 
 RATES = Figure(
     "fine_tuning_rate",
-    "Factor per step by which the error falls, against the step size: max(|1 - 4 eta mu_r|,"
-    " |1 - 8 eta mu_1|) from generic starts, max(|1 - 8 eta mu_r|, |1 - 8 eta mu_1|) from pruned"
-    " models; beyond 1/(4 mu_1) descent is unstable.",
+    "Factor per step by which the error falls, against the step size: max(|1 - 4 η μ_r|,"
+    " |1 - 8 η μ_1|) from generic starts, max(|1 - 8 η μ_r|, |1 - 8 η μ_1|) from pruned"
+    " models; beyond 1/(4 μ_1) descent is unstable.",
     [fine_tuning.RATE_GENERIC, fine_tuning.RATE_PRUNED, fine_tuning.EDGE],
     [
         Curves(
@@ -215,9 +236,7 @@ def idle_floor_of(f, columns):
 
 def gordon(bound, rank):
     """Gordon's bound with its deviation term, as a function of n."""
-    return lambda f, n: bound(
-        samples.spread(f["d"], (rank,), n, finite_samples.LEVEL)
-    )
+    return lambda f, n: bound(samples.spread(f["d"], (rank,), n, finite_samples.LEVEL))
 
 
 RANKS = (1, 2, 4, 8, 20)
@@ -229,7 +248,7 @@ FLOOR = dict(d=12, eigenvalues=(2.0, 1.5), n=[400, 800, 1600, 3200, 6400, 12800]
 ERROR_FLOORS = Figure(
     "error_floors",
     "Squared error of the estimate against the number of measurements n (left) and of columns k"
-    " (right, n = 1600); d = 12, eigenvalues 2 and 1.5, noise sigma = 0.5. Pruning and fine-tuning"
+    " (right, n = 1600); d = 12, eigenvalues 2 and 1.5, noise σ = 0.5. Pruning and fine-tuning"
     " reach the floor of least squares on matrices of rank r; pruning alone keeps the bias of the"
     " regulariser; without pruning the idle columns fit noise. Bars: two standard errors.",
     [finite_samples.PRUNED_FLOOR, finite_samples.IDLE_FLOOR],
@@ -284,7 +303,7 @@ ISOMETRY = Figure(
 SURVIVAL = Figure(
     "finite_sample_survival",
     "Share of runs in which exactly r = 3 columns survive, over the number of measurements and the"
-    " regularisation; d = 20, k = 10, beta = 0.01, sigma = 0.5. Right of the curve the noise alone"
+    " regularisation; d = 20, k = 10, β = 0.01, σ = 0.5. Right of the curve the noise alone"
     " is too small to hold a column of its own.",
     [finite_samples.FINITE_SAMPLE_SURVIVAL],
     HeatMap(

@@ -65,7 +65,7 @@ def isometry(full: bool) -> list[Case]:
 
 def floors(full: bool) -> list[Case]:
     """Both floors against n, and over the number of columns."""
-    size = dict(d=12, sigma=0.5, sets=200 if full else 60, noises=16)
+    size = dict(d=12, sigma=0.5, sets=60, noises=16, replicates=4 if full else 1)
     main = dict(eigenvalues=(2.0, 1.5), **size)
     spectra = [(1.0,), (1.5, 1.0, 1.0), DIGITS]
     counts = [400, 800, 1600, 3200, 6400, 12800]
@@ -82,12 +82,12 @@ def networks(full: bool) -> list[Case]:
     real = dict(d=64, k=8, data="digits", components=4, lam=0.15, beta=0.01)
     cases = grid(claims=POINTS, d=15, k=10, eigenvalues=SPECTRA, lam=[0.1, 0.2], beta=[0.005, 0.01])
     cases += grid(claims=POINTS, d=20, k=20, eigenvalues=(1.0, 1.0), lam=[0.3, 0.39], beta=0.01)
-    cases += grid(claims=POINTS, runs=8 if full else 2, **real)
+    cases += grid(claims=POINTS, runs=2, replicates=4 if full else 1, **real)
     rates = dict(d=12, k=6, lam=0.1, beta=0.01, start=["generic", "pruned"])
     for eigenvalues, steps in RATE_STEPS.items():
         cases += grid(claims=NETWORK_RATE, eigenvalues=eigenvalues, step=steps, **rates)
-    size = dict(d=10, columns=6, sigma=0.5, sets=240 if full else 80, noises=16)
-    floor = dict(claims=NETWORK_FLOOR, **size)
+    floor = dict(d=10, columns=6, sigma=0.5, sets=80, noises=16, claims=NETWORK_FLOOR)
+    floor |= dict(replicates=4 if full else 1)
     cases += grid(eigenvalues=[(1.0,), (1.5, 1.0)], n=[1500, 3000, 6000], **floor)
     cases += grid(eigenvalues=[(1.0, 1.0, 1.0), (2.0,)], n=[3000, 6000], **floor)
     return cases

@@ -36,17 +36,25 @@ class Line:
     target: str = ""
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Wall time of one call."""
-    begin = time.perf_counter()
-    work()
-    return time.perf_counter() - begin
+def timed(work: Callable[[], object], times: int) -> Callable[[], float]:
+    """Wall time of one of `times` calls in a row, as a descent makes them: caches are warm."""
+
+    def call() -> float:
+        begin = time.perf_counter()
+        for _ in range(times):
+            work()
+        return (time.perf_counter() - begin) / times
+
+    return call
 
 
-def alternate(ours: Callable[[], object], theirs: Callable[[], object], rounds: int) -> list:
-    """Pairs (our seconds, their seconds) of alternating runs, after one warm-up of each."""
-    ours(), theirs()
-    return [(seconds(ours), seconds(theirs)) for _ in range(rounds)]
+def alternate(
+    ours: Callable[[], object], theirs: Callable[[], object], rounds: int, times: int = 1
+) -> list[tuple[float, float]]:
+    """Pairs (our seconds, their seconds) of alternating runs of `times` calls, after a warm-up."""
+    first, second = timed(ours, times), timed(theirs, times)
+    first(), second()
+    return [(first(), second()) for _ in range(rounds)]
 
 
 def median(times: list[float], unit: float = 1e-3, name: str = "ms") -> str:
@@ -73,7 +81,7 @@ def einsum_gradient(A: np.ndarray, y: np.ndarray, U: np.ndarray) -> np.ndarray:
 
 def gram_gradient(loss: EmpiricalLoss, U: np.ndarray) -> np.ndarray:
     """Ours: the gradients of all runs U (B, d, k) through the Gram form."""
-    return 2 * loss.gradient(U @ np.swapaxes(U, 1, 2)) @ U
+    return 2 * (loss.gradient(U @ np.swapaxes(U, 1, 2)) @ U)
 
 
 def sensing_gradient() -> list[Line]:
@@ -84,16 +92,18 @@ def sensing_gradient() -> list[Line]:
     y = np.einsum("nij,ij->n", A, target) + 0.1 * rng.standard_normal(N_MEASUREMENTS)
     U = rng.standard_normal((RUNS, D_SENSING, COLUMNS)) * 0.1
     P = svec(0.5 * (A + np.swapaxes(A, 1, 2)))
-    build = [seconds(lambda: GramForm.of(P, y[None])) for _ in range(5)]
+    build = [timed(lambda: GramForm.of(P, y[None]), 1)() for _ in range(5)]
     loss = EmpiricalLoss(GramForm.of(P, y[None]))
     np.testing.assert_allclose(gram_gradient(loss, U)[0], einsum_gradient(A, y, U[0]), atol=1e-10)
 
     D = packed_size(D_SENSING)
     matrix, block = rng.standard_normal((D, D)), rng.standard_normal((RUNS, D))
-    against_einsum = alternate(
-        lambda: gram_gradient(loss, U), lambda: einsum_gradient(A, y, U[0]), 21
-    )
-    against_floor = alternate(lambda: gram_gradient(loss, U), lambda: block @ matrix, 201)
+
+    def ours() -> np.ndarray:
+        return gram_gradient(loss, U)
+
+    against_einsum = alternate(ours, lambda: einsum_gradient(A, y, U[0]), 21, times=10)
+    against_floor = alternate(ours, lambda: block @ matrix, 101, times=10)
     return [
         Line("gradient, two einsums, a run", median([t for _, t in against_einsum])),
         Line(
@@ -143,9 +153,10 @@ def stationary_points() -> list[Line]:
         assert points.gradient_norm.max() <= TOLERANCE
         assert points.curvature.min() >= -1e-8
 
-    times = [seconds(ours) for _ in range(8)][1:]
+    times = [timed(ours, 1)() for _ in range(8)][1:]
     theirs = [
-        seconds(lambda U=U: torch_descent(target, U, float(step))) for U in starts[:OPPONENT_SEEDS]
+        timed(lambda U=U: torch_descent(target, U, float(step)), 1)()
+        for U in starts[:OPPONENT_SEEDS]
     ]
     best = statistics.median(times)
     return [

@@ -15,6 +15,7 @@ from theory_lab.core import StorageError
 from theory_lab.lab import desk, runner, worker
 from theory_lab.lab.ledger import Key, Ledger
 
+
 def command(*arguments: str) -> list[str]:
     """The command line as a fresh process."""
     start = "from theory_lab.cli import main; main()"

@@ -60,6 +60,7 @@ BAD_SIGNATURES = {
     "nested tuple": ("n: tuple[int, ...]", "grid(n=((1, 2), 3))", "nested tuple"),
     "untyped nested tuple": ("n", "grid(n=((1, 2), 3))", "nested tuple"),
     "wrong entry": ("n: tuple[float, ...]", "grid(n=(1.0, 'x'))", "asks for float"),
+    "not finite": ("n: float", "grid(n=float('nan'))", "must be a finite number"),
     "a dict": ("n: dict", "grid(n={})", "parameters are int, float, str, bool or flat tuples"),
     "unknown type": ("n: 'Nothing'", "grid(n=2)", "cannot be read"),
     "any keywords": ("n: int, **more: int", "grid(n=2)", "name its parameters one by one"),
@@ -83,7 +84,11 @@ BAD_STUDIES = {
     "claims twice": ("claims=[WEIGHT]", "claims=[WEIGHT, WEIGHT]", "lists toy.weight twice"),
     "claim without measure": ('measure="weight",', "", "A claim's measure is"),
     "unknown result": ('measure="weight"', 'measure="height"', "its run returns weight"),
-    "unknown relation": ('measure="weight",', 'measure="weight", relation="<",', "must be '=', '<='"),
+    "unknown relation": (
+        'measure="weight",',
+        'measure="weight", relation="<",',
+        "must be '=', '<='",
+    ),
     "predict raises": ('return f["a"] *', 'return [][3] + f["a"] *', "predict raised IndexError"),
     "unknown fact": ('+ f["n"]', '+ f["m"]', "asks for the fact 'm', which is not among a, n, x"),
     "predict returns text": ('return f["a"] *', 'return "x"; f["a"] *', "must return real numbers"),
@@ -97,14 +102,22 @@ BAD_STUDIES = {
         'tolerance=1e-9, rivals={"r": lambda f: f["x"][:2]},',
         "has shape (2,)",
     ),
-    "measure raises": ('measure="weight"', "measure=reduce.each(lambda r: 1 / 0)", "ZeroDivisionError"),
+    "measure raises": (
+        'measure="weight"',
+        "measure=reduce.each(lambda r: 1 / 0)",
+        "ZeroDivisionError",
+    ),
     "few rungs": (
         'measure="weight"',
         'measure=reduce.slope("weight", over="a")',
         "at least 6 rungs",
     ),
     "drops nothing known": (CASES, f'{CASES}, controls=[drops("b", n=2)]', "'a at most 2'"),
-    "unknown claim in a case": ("grid(n=[2, 5]", 'grid(claims=["toy.x"], n=[2, 5]', "no claim 'toy.x'"),
+    "unknown claim in a case": (
+        "grid(n=[2, 5]",
+        'grid(claims=["toy.x"], n=[2, 5]',
+        "no claim 'toy.x'",
+    ),
     "two experiments of one id": (
         CASES,
         f'{CASES}, controls=[instead("x", experiment='
@@ -129,9 +142,17 @@ def test_bad_studies(name: str, lab: Lab, is_one_sentence: Sentence) -> None:
 
 BAD_RECORDS = {
     "draw returns an object": (FACTS, "return object()", "draw returned object"),
-    "a fact is an object": (FACTS, "return dict(a=a, x=rng.uniform(1.0, 2.0, n), y=object())", "'y' cannot be recorded"),
+    "a fact is an object": (
+        FACTS,
+        "return dict(a=a, x=rng.uniform(1.0, 2.0, n), y=object())",
+        "'y' cannot be recorded",
+    ),
     "a fact has no name": (FACTS, "return {3: 4}", "it must return a dict of named values"),
-    "draw changes a parameter": (FACTS, "return dict(x=rng.random(n), a=a + 1)", "a name of its own"),
+    "draw changes a parameter": (
+        FACTS,
+        "return dict(x=rng.random(n), a=a + 1)",
+        "a name of its own",
+    ),
     "run returns None": (RESULT, "return None", "run returned NoneType"),
     "run returns a number": (RESULT, "return total", "run returned float"),
     "complex": (RESULT, "return dict(weight=1j)", "must be real numbers"),
@@ -139,7 +160,11 @@ BAD_RECORDS = {
     "a result is text": (RESULT, "return dict(weight='heavy')", "must be real numbers"),
     "ragged": (RESULT, "return dict(weight=[[1], [1, 2]])", "'weight' cannot be recorded"),
     "64 KiB": (RESULT, "return dict(weight=total, big=np.ones(9000))", "more than 64 KiB"),
-    "facts of 64 KiB": (FACTS, "return dict(a=a, x=np.ones(n), big=np.ones(9000))", "leading underscore"),
+    "facts of 64 KiB": (
+        FACTS,
+        "return dict(a=a, x=np.ones(n), big=np.ones(9000))",
+        "leading underscore",
+    ),
     "256 KiB": (RESULT, "return dict(weight=total, trace=dict(x=rng.random(10**5)))", "256 KiB"),
     "a trace of text": (RESULT, "return dict(weight=total, trace=dict(x='text'))", "'trace'"),
     "a trace that is none": (RESULT, "return dict(weight=total, trace=3)", "'trace'"),
@@ -167,7 +192,10 @@ BAD_COMMANDS = {
     "unknown file": (["run", "there/toy.py"], "no file there/toy.py"),
     "no studies": (["challenge"], "is no STUDY in it"),
     "unknown claim": (["show", "toy.weigth", "--study", "toy.py"], "Did you mean 'toy.weight'?"),
-    "unknown preset": (["run", "toy.py", "--preset", "quik"], "no preset 'quik'; it has quick, full"),
+    "unknown preset": (
+        ["run", "toy.py", "--preset", "quik"],
+        "no preset 'quik'; it has quick, full",
+    ),
     "unknown option": (["run", "toy.py", "--fast"], "no option '--fast'"),
     "negative jobs": (["run", "toy.py", "--jobs", "-1"], "-1 is not in the range"),
     "negative deadline": (["run", "toy.py", "--deadline", "-1"], "is not in the range"),
@@ -237,6 +265,13 @@ def test_json_is_json(lab: Lab) -> None:
     challenged = lab("challenge", "toy.py", "--json")
     assert {row["class"] for row in strictly(challenged.out)} == {"survivor"}
     assert challenged.code == 1
+
+
+def test_json_has_no_infinity(lab: Lab) -> None:
+    """A margin in units of a scale that is next to nothing overflows."""
+    lab.write(toys.weight(("tolerance=1e-9,", "scale=1e-310,"), ("total = 0.0", "total = 1.0")))
+    (row,) = strictly(lab.run("--json").out)
+    assert (row["fails"], row["margin"]) == (12, None)
 
 
 def test_a_failing_claim_is_exit_code_1(lab: Lab) -> None:

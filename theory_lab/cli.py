@@ -6,6 +6,7 @@ Imports of anything slow stand inside the commands, so that `list` and `--help` 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -102,11 +103,11 @@ def run(
     with ledger:
         if mended:
             console.note(mended)
-        outcomes, judgements = [], []
+        outcomes = []
         for desk in desks:
             with console.progress(desk.study.id) as progress:
                 outcomes.append(runner.run(desk.file, desk.cells, ledger, settings, progress))
-            judgements.append(judge(desk, ledger))
+        judgements = [judge(desk, ledger) for desk in desks]
     for desk, outcome in zip(desks, outcomes, strict=True):
         console.tell_outcome(desk.study.id, outcome)
     _print_judgements(judgements, as_json)
@@ -268,6 +269,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         click.echo(f"Error: {error.format_message()}", err=True)
         sys.exit(error.exit_code)
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped; finished cells are kept, and the next run goes on from there.", err=True)
         sys.exit(STOPPED)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 PATIENCE = 2.0
 """Seconds before a progress bar is worth showing."""
 
+SHOWN = 3
+"""So many failed cells are shown with their traceback."""
+
 _STYLES = {"holds": "green", "fails": "bold red", "unresolved": "yellow"}
 
 
@@ -69,8 +72,10 @@ def tell_outcome(study: str, outcome: Outcome) -> None:
     more = {"stale and kept": outcome.stale, "left for the next run": outcome.left}
     counts += "".join(f", {number} {what}" for what, number in more.items() if number)
     note(f"{study}: {counts}.")
-    for cell, failure in outcome.failures:
+    for cell, failure in outcome.failures[:SHOWN]:
         note(f"{failure.kind}: {cell}\n{failure.detail.rstrip()}")
+    if len(outcome.failures) > SHOWN:
+        note(f"{len(outcome.failures) - SHOWN} more cells of {study} did not end well.")
 
 
 def tell_missing(judgement: Judgement) -> None:
@@ -99,7 +104,7 @@ def print_judgement(judgement: Judgement) -> None:
         table.add_column(heading, justify="right", no_wrap=True)
     for assessment in assessments:
         table.add_row(*_row(assessment, common))
-    console.print(f"[bold]{escape(study.id)}[/]" + (f", claims {common}…" if common else ""))
+    console.print(f"\n[bold]{escape(study.id)}[/]" + (f", claims {common}…" if common else ""))
     console.print(table)
     for assessment in assessments:
         remarks = list(_remarks(assessment))

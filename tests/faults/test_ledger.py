@@ -41,7 +41,9 @@ def payload(number: int) -> tuple[bytes, bytes]:
 
 
 EXPECTED = {key(number): b"".join(payload(number)) for number in range(RECORDS)}
-READ = {key(number): codec.decode(key(number).experiment, *payload(number)) for number in range(RECORDS)}
+READ = {
+    key(number): codec.decode(key(number).experiment, *payload(number)) for number in range(RECORDS)
+}
 
 
 def same(one: Record, other: Record) -> bool:
@@ -104,9 +106,20 @@ def require_mended(path: Path) -> int:
 
 
 def copied(filled: Path, folder: Path) -> Path:
-    for old in folder.glob("ledger.sqlite*"):
+    for old in folder.glob("ledger.sqlite?*"):
         old.unlink()
-    return Path(shutil.copy(filled, folder / "ledger.sqlite"))
+    path = folder / "ledger.sqlite"
+    path.write_bytes(filled.read_bytes())
+    return path
+
+
+@pytest.fixture
+def fast(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory, where there is one: thousands of files are written and deleted."""
+    memory = Path("/dev/shm")
+    folder = Path(tempfile.mkdtemp(dir=memory if os.access(memory, os.W_OK) else tmp_path))
+    yield folder
+    shutil.rmtree(folder)
 
 
 def flip(path: Path, chance: random.Random, flips: int = 1, among: int | None = None) -> None:
@@ -117,16 +130,25 @@ def flip(path: Path, chance: random.Random, flips: int = 1, among: int | None = 
     path.write_bytes(data)
 
 
-def test_thousands_of_flipped_bits(filled: Path, tmp_path: Path) -> None:
+def test_thousands_of_flipped_bits(filled: Path, fast: Path) -> None:
     chance = random.Random(1)
-    noticed = sum(
-        require_honest(flipped(filled, tmp_path, chance, among=None)) for _ in range(1500)
-    )
-    in_header = sum(
-        require_honest(flipped(filled, tmp_path, chance, among=100)) for _ in range(500)
-    )
+    noticed = sum(require_honest(flipped(filled, fast, chance, among=None)) for _ in range(1500))
+    in_header = sum(require_honest(flipped(filled, fast, chance, among=100)) for _ in range(500))
     assert noticed > 700
     assert in_header > 50
+
+
+def test_a_ledger_that_is_verified_finds_every_record(filled: Path, fast: Path) -> None:
+    """Damage to the index, too: a record that cannot be found would be measured twice."""
+    chance = random.Random(6)
+    passed = 0
+    for _ in range(250):
+        path = flipped(filled, fast, chance, among=None)
+        with contextlib.suppress(StorageError), Ledger(path) as opened:
+            opened.verify()
+            passed += 1
+            assert judged(path) == (set(EXPECTED), False)
+    assert 20 < passed < 230
 
 
 def flipped(filled: Path, folder: Path, chance: random.Random, among: int | None) -> Path:
@@ -135,11 +157,11 @@ def flipped(filled: Path, folder: Path, chance: random.Random, among: int | None
     return path
 
 
-def test_flipped_bits_are_mended(filled: Path, tmp_path: Path) -> None:
+def test_flipped_bits_are_mended(filled: Path, fast: Path) -> None:
     chance = random.Random(2)
     kept = []
     for trial in range(150):
-        path = copied(filled, tmp_path)
+        path = copied(filled, fast)
         flip(path, chance, flips=1 + trial % 20, among=100 if trial % 10 == 0 else None)
         with contextlib.suppress(NewerSchema):
             kept.append(require_mended_or_newer(path))
@@ -160,11 +182,21 @@ def require_mended_or_newer(path: Path) -> int:
         raise
 
 
-def test_truncations(filled: Path, tmp_path: Path) -> None:
+def test_truncations(filled: Path, fast: Path) -> None:
     size = filled.stat().st_size
     chance = random.Random(3)
-    for length in [0, 1, 15, 16, 99, 100, 4096, size - 1, *(chance.randrange(size) for _ in range(60))]:
-        path = copied(filled, tmp_path)
+    for length in [
+        0,
+        1,
+        15,
+        16,
+        99,
+        100,
+        4096,
+        size - 1,
+        *(chance.randrange(size) for _ in range(60)),
+    ]:
+        path = copied(filled, fast)
         os.truncate(path, length)
         assert require_honest(path) or length > size - 4096, f"cut at {length}, unnoticed"
         require_mended(path)
@@ -184,9 +216,9 @@ def test_overwritten_files(text: bytes, filled: Path, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def unfinished(filled: Path, tmp_path: Path) -> Path:
+def unfinished(fast: Path) -> Path:
     """A ledger whose last 30 records are still in the write-ahead log, as after a kill."""
-    source = tmp_path / "live" / "ledger.sqlite"
+    source = fast / "live" / "ledger.sqlite"
     with Ledger(source) as opened:
         for number in range(RECORDS // 2):
             opened.put(key(number), *payload(number), 0.5)
@@ -194,9 +226,9 @@ def unfinished(filled: Path, tmp_path: Path) -> Path:
         for number in range(RECORDS // 2, RECORDS):
             opened.put(key(number), *payload(number), 0.5)
         for file in source.parent.glob("ledger.sqlite*"):
-            shutil.copy(file, tmp_path / file.name)
-    assert (tmp_path / "ledger.sqlite-wal").stat().st_size > 0
-    return tmp_path / "ledger.sqlite"
+            shutil.copy(file, fast / file.name)
+    assert (fast / "ledger.sqlite-wal").stat().st_size > 0
+    return fast / "ledger.sqlite"
 
 
 def test_the_log_of_a_killed_run_is_read(unfinished: Path) -> None:
@@ -216,13 +248,13 @@ def test_a_deleted_database_leaves_no_ghost(unfinished: Path) -> None:
     require_mended(unfinished)
 
 
-def test_flips_and_cuts_of_the_log(unfinished: Path, tmp_path: Path) -> None:
+def test_flips_and_cuts_of_the_log(unfinished: Path) -> None:
     chance = random.Random(4)
     whole = {file.name: file.read_bytes() for file in unfinished.parent.glob("ledger.sqlite*")}
     for trial in range(200):
         for name, data in whole.items():
-            (tmp_path / name).write_bytes(data)
-        log = tmp_path / ("ledger.sqlite-wal" if trial % 4 else "ledger.sqlite-shm")
+            (unfinished.parent / name).write_bytes(data)
+        log = unfinished.parent / ("ledger.sqlite-wal" if trial % 4 else "ledger.sqlite-shm")
         if trial % 2:
             flip(log, chance, flips=1 + trial % 5)
         else:
@@ -303,7 +335,10 @@ def test_a_full_disk(lab: Lab, is_one_sentence: Callable[[str], bool]) -> None:
 
     for jobs in ("0", "2", "0"):
         ended = subprocess.run(
-            command("run", "toy.py", "--jobs", jobs), preexec_fn=limited, capture_output=True, text=True
+            command("run", "toy.py", "--jobs", jobs),
+            preexec_fn=limited,
+            capture_output=True,
+            text=True,
         )
         assert ended.returncode == 3, ended
         assert is_one_sentence(ended.stderr)
@@ -340,13 +375,24 @@ def test_a_read_only_folder(sealed: Path) -> None:
 
 
 def test_a_record_in_the_wrong_place_is_damage(filled: Path, tmp_path: Path) -> None:
-    """An intact row under another row's key, as a damaged index would give it."""
+    """A payload under another row's key."""
     path = copied(filled, tmp_path)
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("UPDATE records SET cell = 'x' WHERE cell = ?", key(3)[1:2])
         connection.execute("UPDATE records SET cell = ? WHERE cell = ?", (key(3).cell, key(6).cell))
     with Ledger(path, readonly=True) as opened, pytest.raises(Damaged):
         opened.get(key(3))
+
+
+def test_an_index_that_leads_to_another_row_is_damage(
+    filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = Ledger._rows
+    monkeypatch.setattr(Ledger, "_rows", lambda self, query, _: honest(self, query, key(6)))
+    with Ledger(filled, readonly=True) as opened:
+        assert opened.get(key(6)) is not None
+        with pytest.raises(Damaged):
+            opened.get(key(3))
 
 
 def test_a_failure_is_never_a_record(tmp_path: Path) -> None:

@@ -145,11 +145,14 @@ def _is_true(claim: Claim, condition: Condition, facts: Mapping[str, Any]) -> bo
     return bool(np.all((value != 0) & ~np.isnan(value)))
 
 
+def raw_prediction(claim: Claim, seen: Observation, predict: Formula | None = None) -> Any:
+    """What the formula returns, of its own type; NaN where it divides by 0."""
+    return _call(claim, "predict", predict or claim.predict, seen.facts)
+
+
 def compare(claim: Claim, seen: Observation, predict: Formula | None = None) -> Comparison:
     """The prediction (the claim's, or a rival's) beside the measurement."""
-    predicted = _floats(
-        claim, "predict", _call(claim, "predict", predict or claim.predict, seen.facts)
-    )
+    predicted = _floats(claim, "predict", raw_prediction(claim, seen, predict))
     scale = _scale(claim, seen.facts, predicted)
     return compare_values(claim, seen.measured, predicted, scale)
 
@@ -215,6 +218,7 @@ def _call(claim: Claim, what: str, function: Any, facts: Mapping[str, Any]) -> A
         ) from error
 
 
+@_QUIET
 def verdict(comparison: Comparison) -> Verdict:
     """The worst entry's verdict, with the least margin in units of scale."""
     if comparison.predicted.size == 0:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from theory_lab.core.errors import UsageError
 from theory_lab.core.parameters import Params
 
 
@@ -32,15 +33,21 @@ class Stream(np.random.Generator):
     """A numpy Generator that can open further streams for the same problem and replicate.
 
     `draw` gets the stream `problem`, `run` the stream `noise`; `named("start")` and
-    `named("search")` are independent of both.
+    `named("search")` are independent of both. A stream does not open itself again: the same
+    numbers twice are never meant.
     """
 
     def __init__(self, problem: Params, replicate: int, purpose: str = "problem") -> None:
         super().__init__(bit_generator(problem, replicate, purpose))
         self._address = (dict(problem), replicate)
+        self._purpose = purpose
 
     def named(self, purpose: str) -> Stream:
         """A fresh stream of this problem and replicate for another purpose."""
+        if purpose == self._purpose:
+            raise UsageError(
+                f"This stream already is {purpose!r} and would repeat its numbers; name another one."
+            )
         return Stream(*self._address, purpose)
 
     def normal(
@@ -51,3 +58,7 @@ class Stream(np.random.Generator):
         if like is None:
             return super().normal(loc, scale, size)
         return self.standard_normal(loc).astype(like.dtype, copy=False)
+
+    def spawn(self, n_children: int) -> Any:
+        """As `Generator.spawn`: independent plain generators."""
+        return [np.random.Generator(bits) for bits in self.bit_generator.spawn(n_children)]

@@ -94,9 +94,7 @@ def _rival_formula(name: str, predict: Formula, evidence: Evidence) -> ControlRe
     return ControlResult("rival formula", name, len(statuses), statuses.count("fails"))
 
 
-def _control(
-    claim: Claim, control: Control, units: Sequence[Unit], find: Find
-) -> ControlResult:
+def _control(claim: Claim, control: Control, units: Sequence[Unit], find: Find) -> ControlResult:
     expected = [control.name] if control.kind == "dropped condition" else []
     cases = broken = misplaced = 0
     for unit in units:

@@ -25,7 +25,9 @@ def require(device: str) -> None:
     import torch
 
     if not torch.cuda.is_available():
-        raise UsageError(f"This machine has no {device} device that torch can use; run with --device cpu.")
+        raise UsageError(
+            f"This machine has no {device} device that torch can use; run with --device cpu."
+        )
 
 
 def require_ready(experiment: Experiment, device: str) -> None:
@@ -74,7 +76,9 @@ class DeviceStream(Stream):
     def named(self, purpose: str) -> DeviceStream:
         return DeviceStream(*self._address, purpose, self._device)
 
-    def normal(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None, *, like: Any = None) -> Any:
+    def normal(
+        self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None, *, like: Any = None
+    ) -> Any:
         if like is None:
             return super().normal(loc, scale, size)
         import torch

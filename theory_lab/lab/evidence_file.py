@@ -62,7 +62,11 @@ def _line(key: Key, record: Record) -> str:
         record.experiment, record.params, record.replicate, record.facts, record.results
     )
     payload, _ = codec.encode(untraced)
-    content = {"key": list(key), "record": json.loads(payload), "sha256": checksum(key, payload, b"")}
+    content = {
+        "key": list(key),
+        "record": json.loads(payload),
+        "sha256": checksum(key, payload, b""),
+    }
     return canonical_json(content)
 
 
@@ -108,11 +112,11 @@ def read(path: Path) -> EvidenceFile:
         first, *lines = lzma.decompress(path.read_bytes()).decode().splitlines()
         head = json.loads(first)
         records = dict(_parse(line) for line in lines)
-    except (lzma.LZMAError, EOFError, ValueError, KeyError, TypeError) as error:
+        return EvidenceFile(path, head["study"], head["preset"], head["origin"], records)
+    except (OSError, lzma.LZMAError, EOFError, ValueError, KeyError, TypeError) as error:
         raise StorageError(
             f"{path} is damaged ({error}); restore it from version control, or export it again."
         ) from error
-    return EvidenceFile(path, head["study"], head["preset"], head["origin"], records)
 
 
 def _parse(line: str) -> tuple[Cell, Record]:

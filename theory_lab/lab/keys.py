@@ -38,11 +38,11 @@ def reach(experiment: Experiment) -> set[Place]:
 def formulas(predict: Callable[..., Any]) -> list[Place]:
     """The definitions that a prediction reaches by name, in the order of their files and lines."""
     plain = _plain(predict)
-    home, starts = _home(plain), Reader(_home(plain)).places(_tree(plain), _file(plain))
+    reached = _reach(Reader(_home(plain)).places(_tree(plain), _file(plain)), _home(plain))
     for function in _captured(plain):
         if function.__qualname__ in read(_file(function)).definitions:
-            starts.add(Place(_file(function), function.__qualname__))
-    reached = _reach(starts, home)
+            start = Place(_file(function), function.__qualname__)
+            reached |= _reach([start], _home(function))
     return sorted(reached, key=lambda place: (place.file, definition(place).lineno))
 
 

@@ -212,7 +212,8 @@ def _connected(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         connection.close()
         has_log = path.with_name(path.name + "-wal").exists()
-        if sqlite_code(error) != sqlite3.SQLITE_CANTOPEN or has_log:
+        sealed = sqlite_code(error) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+        if has_log or not sealed:
             raise
         return sqlite3.connect(address + "&immutable=1", uri=True)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from theory_lab.core import Claim
 from theory_lab.core.evidence import Evidence, Judged, unit
-from theory_lab.core.judge import Comparison, compare, compare_values, verdict
+from theory_lab.core.judge import Comparison, compare, compare_values, raw_prediction, verdict
 from theory_lab.core.reduce import Reduction
 from theory_lab.core.types import Formula
 from theory_lab.lab.assess import Assessment
@@ -73,14 +73,12 @@ def _decided(found: list[Challenge]) -> list[Challenge]:
     decisive = [c for c in found if c.mutant in DECISIVE]
     if any(c.verdict == "refuted" for c in decisive):
         return found
-    return [
-        Challenge(c.claim, c.mutant, "survivor") if c in decisive else c for c in found
-    ]
+    return [Challenge(c.claim, c.mutant, "survivor") if c in decisive else c for c in found]
 
 
 def _changes(claim: Claim, evidence: Evidence) -> dict[str, Change]:
     """The mutants that apply: by factors, or what replaces them at 0 and for integers."""
-    raw = [np.asarray(claim.predict(one.observation.facts)) for one in evidence.inside]
+    raw = [np.asarray(raw_prediction(claim, one.observation)) for one in evidence.inside]
     if raw and all(value.dtype.kind in "biu" for value in raw):
         return _INTEGER_MUTANTS
     if raw and all(not np.any(value) for value in raw):
@@ -155,7 +153,8 @@ def _relative_change(before: Comparison, mutated: Comparison) -> float:
 
 
 def _excused(evidence: Evidence) -> float:
+    """By the sharpest kind of evidence that the claim has."""
     measure: Any = evidence.claim.measure
     if isinstance(measure, Reduction) and measure.is_rate:
         return EXCUSED_RATE
-    return max((EXCUSED[kind] for kind in evidence.kinds), default=0.0)
+    return min((EXCUSED[kind] for kind in evidence.kinds), default=0.0)

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import math
-import multiprocessing
 import os
-import signal
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from pebble import ProcessExpired, ProcessPool
 
 from theory_lab.core import Study, UsageError
 from theory_lab.lab import catalogue, keys, worker
 from theory_lab.lab.ledger import Failure, Key, Ledger
 from theory_lab.lab.plan import Cell
+from theory_lab.lab.workers import measure_all
 
 ATTEMPTS = 2
 """A cell that fails is tried once more in the same run."""
@@ -38,13 +34,17 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Settings:
-    """How a run is carried out; nothing but the device changes a record."""
+    """How a run is carried out; nothing but the device changes a record.
+
+    The deadline counts from here, for all studies that are run with these settings.
+    """
 
     jobs: int
     deadline: float | None = None
     timeout: float | None = None
     keep_stale: bool = False
     device: str = "cpu"
+    begun: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         for name, seconds in (("deadline", self.deadline), ("timeout", self.timeout)):
@@ -90,6 +90,8 @@ def run(
     with contextlib.closing(_results(file, waiting, settings)) as results:
         for cell, result in results:
             tried[cell] += 1
+            if isinstance(result, worker.Refused):
+                raise UsageError(result.reason)
             if isinstance(result, worker.Measured):
                 ledger.put(key(cell, code), *result)
                 outcome.measured += 1
@@ -118,86 +120,21 @@ def _is_missing(
     return True
 
 
-Result = worker.Measured | worker.Trouble
-
-
 def _results(
     file: Path, waiting: deque[Cell], settings: Settings
-) -> Generator[tuple[Cell, Result]]:
+) -> Generator[tuple[Cell, worker.Result]]:
     """Results as they arrive, until nothing waits or the deadline has passed."""
-    end = time.monotonic() + settings.deadline if settings.deadline is not None else math.inf
+    end = math.inf if settings.deadline is None else settings.begun + settings.deadline
     if settings.jobs == 0:
-        yield from _results_here(file, waiting, settings, end)
-    elif waiting:
-        yield from _results_of_workers(file, waiting, settings, end)
+        return _results_here(file, waiting, settings.device, end)
+    timeout = math.inf if settings.timeout is None else settings.timeout
+    return measure_all(file, waiting, settings.jobs, settings.device, timeout, end)
 
 
 def _results_here(
-    file: Path, waiting: deque[Cell], settings: Settings, end: float
-) -> Generator[tuple[Cell, Result]]:
+    file: Path, waiting: deque[Cell], device: str, end: float
+) -> Generator[tuple[Cell, worker.Result]]:
     """In this process, for debuggers."""
     while waiting and time.monotonic() < end:
         cell = waiting.popleft()
-        yield cell, worker.attempt(file, cell, settings.device)
-
-
-def _results_of_workers(
-    file: Path, waiting: deque[Cell], settings: Settings, end: float
-) -> Generator[tuple[Cell, Result]]:
-    """From worker processes, each with little more than one cell before it."""
-    jobs = min(settings.jobs, len(waiting))
-    running: dict[Future, Cell] = {}
-    with _workers(jobs) as pool:
-        while (waiting or running) and time.monotonic() < end:
-            while waiting and len(running) < 2 * jobs:
-                cell = waiting.popleft()
-                address = (file, cell, settings.device)
-                job = pool.schedule(worker.attempt, args=address, timeout=settings.timeout)
-                running[job] = cell
-            patience = min(0.5, max(0.0, end - time.monotonic()))
-            finished, _ = wait(running, timeout=patience, return_when=FIRST_COMPLETED)
-            for done in finished:
-                yield running.pop(done), _result(done, settings)
-
-
-@contextlib.contextmanager
-def _workers(jobs: int) -> Iterator[ProcessPool]:
-    """Worker processes that are gone when this ends, however it ends."""
-    pool = ProcessPool(
-        max_workers=jobs,
-        initializer=worker.start,
-        initargs=(os.getpid(),),
-        context=multiprocessing.get_context("spawn"),
-    )
-    try:
-        with _interrupts_held():
-            assert pool.active  # starts the workers
-        yield pool
-    finally:
-        pool.stop()
-        pool.join()
-
-
-@contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Ctrl-C is for this process: what starts meanwhile inherits that it is held back."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _result(job: Future, settings: Settings) -> Result:
-    error = job.exception()
-    if error is None:
-        return job.result()
-    if isinstance(error, UsageError):
-        raise error
-    if isinstance(error, TimeoutError):
-        detail = f"The cell took longer than {settings.timeout:g} s (--timeout)."
-        return worker.Trouble("timed out", detail)
-    if isinstance(error, ProcessExpired):
-        detail = f"The worker process ended with exit code {error.exitcode}."
-        return worker.Trouble("crashed", detail)
-    return worker.Trouble("crashed", repr(error))
+        yield cell, worker.attempt(file, cell, device)

@@ -16,6 +16,7 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,11 +49,25 @@ class Trouble(NamedTuple):
     detail: str
 
 
-def start(coordinator: int) -> None:
-    """Begin a worker: one thread each, and an end when the coordinating process ends."""
+class Refused(NamedTuple):
+    """The study itself is wrong: no other cell would fare better."""
+
+    reason: str
+
+
+Result = Measured | Trouble | Refused
+
+
+def serve(pipe: Connection, coordinator: int) -> None:
+    """A worker's life: say that it is ready, then one cell after the other."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_parent()
     threading.Thread(target=_follow, args=(coordinator,), daemon=True).start()
     _limit_threads()
+    pipe.send(None)
+    with contextlib.suppress(EOFError):
+        while True:
+            pipe.send(attempt(*pipe.recv()))
 
 
 def _die_with_parent() -> None:
@@ -80,12 +95,13 @@ def experiments(file: Path) -> dict[str, Experiment]:
     return catalogue.experiments(catalogue.load(file))
 
 
-def attempt(file: Path, cell: Cell, device: str = "cpu") -> Measured | Trouble:
-    """Measure a cell, with any error in it as text; UsageError: the study itself is wrong."""
+def attempt(file: Path, cell: Cell, device: str = "cpu") -> Result:
+    """Measure a cell, with any error in it as text; what it prints is no result."""
     try:
-        return measure(file, cell, device)
-    except UsageError:
-        raise
+        with contextlib.redirect_stdout(sys.stderr):
+            return measure(file, cell, device)
+    except UsageError as error:
+        return Refused(str(error))
     except (Exception, SystemExit):
         return Trouble("crashed", traceback.format_exc())
 

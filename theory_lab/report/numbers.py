@@ -19,21 +19,23 @@ SMALL = 1e-6
 NONE = "–"
 
 
-def digits(value: float | None, significant: int = 4) -> str:
+def digits(value: float | None) -> str:
     """A number with 4 significant digits; an en dash where there is none."""
     if value is None:
         return NONE
     if not math.isfinite(value):
         return "not finite"
-    if float(value).is_integer() and abs(value) < 10**6:
-        return str(int(value))
-    return f"{value:.{significant}g}"
+    settled = float(f"{value:.12g}")  # rounding noise does not decide ties such as 0.015625
+    if settled.is_integer() and abs(settled) < 10**6:
+        return str(int(settled))
+    return f"{settled:.4g}"
 
 
 def beside(value: float, scale: float) -> str:
-    """A value as seen from `scale`: what is small against it only as a power of ten."""
+    """A value as seen from `scale`: what is small against it only as a power of ten, and as 0 below
+    FINEST."""
     if scale > 0 and abs(value) < SMALL * scale:
-        return "0" if value == 0 else _below(abs(value), FINEST * scale)
+        return "0" if abs(value) < FINEST * scale else _below(abs(value), FINEST * scale)
     return digits(value)
 
 
@@ -56,8 +58,12 @@ def margin(value: float | None) -> str:
 
 
 def resolution(value: float | None) -> str:
-    """A resolution: one digit where rounding may touch the others."""
-    return digits(value, 1 if value is not None and value < 1e-5 else 4)
+    """A resolution; where rounding may touch its digits, the power of ten at or above it."""
+    if value is None or value >= 1e-5:
+        return digits(value)
+    # A tenth of leeway: 1.003e-07, a tolerance and a little rounding, is 1e-07.
+    power = math.ceil(math.log10(max(value, 1e-15)) - 0.05)
+    return f"1e{power:+03d}"
 
 
 def interval(low: float, high: float, scale: float) -> str:

@@ -62,13 +62,16 @@ def _margin(one: Judged) -> float:
 
 
 def factored(labels: Sequence[str]) -> tuple[str, list[str]]:
-    """What all labels share, and the rest of each; one label shares nothing."""
+    """What all labels share, and the rest of each; one label shares nothing.
+
+    That nothing was replicated is not worth saying.
+    """
     pieces = [_pieces(label) for label in labels]
     if len(pieces) < 2:
         return "", list(labels)
     common = [piece for piece in pieces[0] if all(piece in other for other in pieces[1:])]
     own = [", ".join(piece for piece in parts if piece not in common) for parts in pieces]
-    return ", ".join(common), own
+    return ", ".join(piece for piece in common if piece != "replicate 0"), own
 
 
 def _pieces(label: str) -> list[str]:
@@ -109,8 +112,19 @@ def _deviation(furthest: float, predicted: float, unit: float) -> str:
 
 
 def worst_entry(comparison: Comparison) -> int:
-    """The entry nearest to the edge of the allowed set or beyond it; the first of equals."""
+    """The entry that says most; the first of equals.
+
+    Of entries that are not finite or not inside the allowed set, the worst. Else, for a bound, the
+    tightest of those that are not negligible against their scale; for an equation, the one that is
+    furthest off.
+    """
     if not np.all(comparison.finite):
         return int(np.argmin(comparison.finite))
     unit = np.where(comparison.scale > 0, comparison.scale, 1.0)
-    return int(np.argmin(np.round(comparison.reach / unit, 7)))
+    margins = np.round(comparison.reach / unit, 7)
+    size = np.maximum(np.abs(comparison.predicted), np.abs(comparison.low + comparison.high) / 2)
+    counted = size > numbers.SMALL * unit
+    if comparison.relation == "=" or not np.all(comparison.inside) or not np.any(counted):
+        return int(np.argmin(margins))
+    slack = np.divide(comparison.reach, size, out=np.full_like(size, np.inf), where=counted)
+    return int(np.argmin(np.round(slack, 7)))

@@ -186,7 +186,13 @@ def _resolution(evidence: Evidence) -> str:
         return numbers.NONE
     down = numbers.resolution(evidence.resolution_down)
     up = numbers.resolution(evidence.resolution_up)
-    return f"−{down}" if up == numbers.NONE else f"+{up}" if down == numbers.NONE else f"−{down}, +{up}"
+    return (
+        f"−{down}"
+        if up == numbers.NONE
+        else f"+{up}"
+        if down == numbers.NONE
+        else f"−{down}, +{up}"
+    )
 
 
 def _hypothesis(condition: Condition, assessment: Assessment) -> Hypothesis:
@@ -212,7 +218,9 @@ def _control_row(control: ControlResult) -> ControlRow:
 
 def _difference(evidence: Evidence) -> str:
     """For an empirical claim: measured minus predicted, at the case nearest to the edge."""
-    inside = [j for j in evidence.inside if j.comparison is not None and j.verdict.margin is not None]
+    inside = [
+        j for j in evidence.inside if j.comparison is not None and j.verdict.margin is not None
+    ]
     if evidence.claim.basis != "empirical" or not inside:
         return ""
     comparison = min(inside, key=lambda j: round(j.verdict.margin or 0.0, 9)).comparison

@@ -51,7 +51,9 @@ class PredictedMeasured:
 
     def draw(self, axes: Axes, table: pd.DataFrame, looks: Looks) -> list[Line2D]:
         scale = _scale(table)
-        axes.set(xlabel=self.xlabel, ylabel=self.ylabel, title=self.title, xscale=scale, yscale=scale)
+        axes.set(
+            xlabel=self.xlabel, ylabel=self.ylabel, title=self.title, xscale=scale, yscale=scale
+        )
         handles = []
         for label in table["series"].drop_duplicates():
             rows = table[table["series"] == label]
@@ -85,13 +87,16 @@ def _points(evidence: Evidence) -> list[tuple[float, float, float, float]]:
     for one in evidence.inside:
         assert one.comparison is not None
         c = one.comparison
-        entries = np.column_stack([v.ravel() for v in (c.predicted, 0.5 * (c.low + c.high), c.low, c.high)])
+        entries = np.column_stack(
+            [v.ravel() for v in (c.predicted, 0.5 * (c.low + c.high), c.low, c.high)]
+        )
         size = np.abs(c.scale).ravel()
         near_zero = np.abs(entries) < 1e-9 * size[:, None]
         found.append(np.where(near_zero, 0.0, entries)[c.finite.ravel()])
     points = np.vstack(found) if found else np.empty((0, 4))
-    keep = np.unique(np.linspace(0, len(points) - 1, MOST_POINTS).round().astype(int)) if len(points) else []
-    return [tuple(row) for row in points[keep].tolist()]
+    if len(points) > MOST_POINTS:
+        points = points[np.linspace(0, len(points) - 1, MOST_POINTS).round().astype(int)]
+    return [(p, m, low, high) for p, m, low, high in points.tolist()]
 
 
 def _scale(table: pd.DataFrame) -> str:

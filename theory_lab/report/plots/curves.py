@@ -82,7 +82,8 @@ class Mark:
 
 @dataclass(frozen=True)
 class Curves:
-    """Series over common axes. Values outside `ylim` are left out: below it is rounding noise."""
+    """Series over common axes. What lies outside of `xlim` and `ylim` is left out of the table as
+    well: the place to cut off rounding noise."""
 
     series: Sequence[Series]
     xlabel: str
@@ -105,7 +106,15 @@ class Curves:
                 rows += self._series_rows(series, records)
         for mark in self.marks:
             at = mark.at(first[0].facts) if callable(mark.at) else mark.at
-            rows.append((mark.label, "mark", *((at, np.nan) if mark.vertical else (np.nan, at)), np.nan, np.nan))
+            rows.append(
+                (
+                    mark.label,
+                    "mark",
+                    *((at, np.nan) if mark.vertical else (np.nan, at)),
+                    np.nan,
+                    np.nan,
+                )
+            )
         return pd.DataFrame(rows, columns=COLUMNS)
 
     def _series_rows(self, series: Series, records: list[Record]) -> Iterator[tuple[Any, ...]]:
@@ -125,7 +134,8 @@ class Curves:
         paths = [_path(series, record) for record in records]
         x = max((x for x, _ in paths), key=len)
         y = np.mean([np.interp(x, own, values) for own, values in paths], axis=0)
-        keep = self._thinned(x)
+        shown = [i for i, (a, b) in enumerate(zip(x, y, strict=True)) if self._shown(a, b)]
+        keep = np.array(shown, dtype=int)[self._thinned(x[shown])]
         none = np.full(len(keep), np.nan)
         return np.column_stack([x[keep], y[keep], none, none])
 
@@ -134,7 +144,7 @@ class Curves:
         if len(x) <= POINTS_ON_PATH:
             return np.arange(len(x))
         if self.xscale == "log":
-            targets = np.geomspace(x[x > 0][0], x[-1], POINTS_ON_PATH)
+            targets = np.geomspace(x[0], x[-1], POINTS_ON_PATH)
             return np.unique(np.searchsorted(x, targets).clip(0, len(x) - 1))
         return np.unique(np.linspace(0, len(x) - 1, POINTS_ON_PATH).astype(int))
 
@@ -148,7 +158,8 @@ class Curves:
             y = series.line(facts, x, points[:, 1])
         else:
             x = x if is_path else self._between(x)
-            y = np.array([float(np.squeeze(series.line(facts, at))) for at in x.tolist()])
+            with np.errstate(all="ignore"):
+                y = np.array([float(np.squeeze(series.line(facts, at))) for at in x.tolist()])
         yield from zip(x.tolist(), y.tolist(), strict=True)
 
     def _between(self, x: np.ndarray) -> np.ndarray:
@@ -159,10 +170,9 @@ class Curves:
         return np.unique([*space(x.min(), x.max(), LINE_POINTS), *x])
 
     def _shown(self, x: float, y: float) -> bool:
-        low, high = self.ylim
-        fits = (low is None or y >= low) and (high is None or y <= high)
-        fits &= (self.xscale != "log" or x > 0) and (self.yscale != "log" or y > 0)
-        return bool(fits and np.isfinite(y))
+        shown = _within(x, self.xlim) and _within(y, self.ylim)
+        shown &= (self.xscale != "log" or x > 0) and (self.yscale != "log" or y > 0)
+        return bool(shown and np.isfinite(y))
 
     def draw(self, axes: Axes, table: pd.DataFrame, looks: Looks) -> list[Line2D]:
         axes.set(xlabel=self.xlabel, ylabel=self.ylabel, title=self.title,
@@ -196,6 +206,11 @@ def _draw_series(axes: Axes, rows: pd.DataFrame, look: dict[str, Any]) -> None:
                       **markers, zorder=3)  # fmt: skip
     if not predicted.empty:
         axes.plot(predicted["x"], predicted["y"], **look | {"marker": ""}, zorder=2)
+
+
+def _within(value: float, limits: tuple[float | None, float | None]) -> bool:
+    low, high = limits
+    return (low is None or value >= low) and (high is None or value <= high)
 
 
 def _swept(series: Series, records: list[Record]) -> np.ndarray:

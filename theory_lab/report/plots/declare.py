@@ -64,7 +64,6 @@ class Figure:
             for panel, pair, table in zip(self.panels, axes, tables, strict=True):
                 handles |= {str(h.get_label()): h for h in panel.draw(pair, table, looks)}
             style.legend(canvas, list(handles.values()), self.note)
-            canvas.canvas.draw()
         return canvas, _joined(tables)
 
 
@@ -83,5 +82,6 @@ def rounded(table: pd.DataFrame) -> pd.DataFrame:
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, float | np.floating) and np.isfinite(value):
-        return float(f"{value:.4g}")
+        # By way of 12 digits, so that rounding noise does not decide ties such as 0.015625.
+        return float(f"{float(f'{value:.12g}'):.4g}")
     return value

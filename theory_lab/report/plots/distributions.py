@@ -56,7 +56,10 @@ class Histogram:
         for label in table["series"].drop_duplicates():
             rows, look = table[table["series"] == label], looks.series(label)
             filled = rows[rows["count"] > 0]
-            centres, widths = 0.5 * (filled["left"] + filled["right"]), filled["right"] - filled["left"]
+            centres, widths = (
+                0.5 * (filled["left"] + filled["right"]),
+                filled["right"] - filled["left"],
+            )
             axes.bar(centres, filled["count"], widths, color=(look["color"], 0.2),
                      edgecolor=look["color"], linestyle=look["linestyle"])  # fmt: skip
             axes.plot(centres, filled["count"], **look | {"linestyle": "none"})

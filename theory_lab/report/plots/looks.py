@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
-COLOURS = ("#10243e", "#c1440e", "#2a7f9e", "#8a6d00", "#7b2d8b", "#3f8f3f", "#d0607e", "#6b6b6b")
+COLOURS = ("#10243e", "#cc4a10", "#1c5f86", "#a88400", "#6a1f7a", "#4a9a4a", "#a3324f", "#777777")
+"""Neighbours differ in grey too."""
+
 MARKERS = ("o", "s", "^", "D", "v", "X", "P", "*")
 DASHES: tuple[Any, ...] = (
     "-", "--", "-.", ":", (0, (7, 1.5)), (0, (3, 1, 1, 1)), (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2.5)),
@@ -47,4 +49,6 @@ class Looks:
         """The legend's entry of a series."""
         from matplotlib.lines import Line2D
 
-        return Line2D([], [], label=label, **self.series(label) | ({} if line else {"linestyle": "none"}))
+        return Line2D(
+            [], [], label=label, **self.series(label) | ({} if line else {"linestyle": "none"})
+        )

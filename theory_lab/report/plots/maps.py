@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -75,19 +76,23 @@ class HeatMap:
         z = z.reshape(len(x), len(y)) if z.size == x.size * y.size else np.full((1, 1), z.mean())
         return [(a, b, z[i, j]) for i, a in enumerate(x.tolist()) for j, b in enumerate(y.tolist())]
 
-    def _boundary(self, boundary: Boundary, facts: Facts, cells: np.ndarray) -> list[tuple[Any, ...]]:
+    def _boundary(
+        self, boundary: Boundary, facts: Facts, cells: np.ndarray
+    ) -> list[tuple[Any, ...]]:
         """The curve over the range of the cells, edge to edge."""
         scales = (self.xscale, self.yscale)
         (x0, x1), (y0, y1) = (
             _edges(np.unique(cells[:, axis]), scale)[[0, -1]] for axis, scale in enumerate(scales)
         )
-        points = []
-        for y in _between(y0, y1, self.yscale, LINES).tolist():
-            steps = _between(x0, x1, self.xscale, STEPS)
-            points.append((_first_change(lambda v, y=y: boundary.holds(facts, v, y), steps), y))
-        for x in _between(x0, x1, self.xscale, LINES).tolist():
-            steps = _between(y0, y1, self.yscale, STEPS)
-            points.append((x, _first_change(lambda v, x=x: boundary.holds(facts, x, v), steps)))
+        holds = functools.partial(boundary.holds, facts)
+        along_x = _between(x0, x1, self.xscale, STEPS)
+        along_y = _between(y0, y1, self.yscale, STEPS)
+        points = [
+            *((_first_change(holds, along_x, y, 0), y)
+              for y in _between(y0, y1, self.yscale, LINES).tolist()),
+            *((x, _first_change(holds, along_y, x, 1))
+              for x in _between(x0, x1, self.xscale, LINES).tolist()),
+        ]  # fmt: skip
         found = np.array(points)
         curve = _chained(found[np.isfinite(found).all(axis=1)], scales)
         return [(boundary.label, "predicted", x, y, np.nan) for x, y in curve.tolist()]
@@ -118,7 +123,7 @@ class HeatMap:
 def _outlined(axes: Axes, rows: pd.DataFrame, look: dict[str, Any]) -> Line2D:
     """A dark line with a light edge, visible on every colour of the map."""
     axes.plot(rows["x"], rows["y"], color="white", linewidth=5, solid_capstyle="butt")
-    (line,) = axes.plot(rows["x"], rows["y"], **look | {"color": "#c1440e", "linewidth": 2.4})
+    (line,) = axes.plot(rows["x"], rows["y"], **look | {"color": "#cc4a10", "linewidth": 2.4})
     return line
 
 
@@ -151,14 +156,21 @@ def _chained(points: np.ndarray, scales: tuple[str, str]) -> np.ndarray:
     return points[order]
 
 
-def _first_change(holds: Callable[[float], Any], steps: np.ndarray) -> float:
-    """The place of the first change along the steps, by bisection; NaN if there is none."""
-    first = bool(holds(float(steps[0])))
-    later = next((i for i, x in enumerate(steps.tolist()) if bool(holds(x)) != first), None)
+def _first_change(
+    holds: Callable[[float, float], Any], steps: np.ndarray, fixed: float, axis: int
+) -> float:
+    """The place of the first change along the steps of one axis, the other coordinate fixed, by
+    bisection; NaN if there is none."""
+
+    def there(value: float) -> bool:
+        return bool(holds(value, fixed) if axis == 0 else holds(fixed, value))
+
+    first = there(float(steps[0]))
+    later = next((i for i, value in enumerate(steps.tolist()) if there(value) != first), None)
     if later is None:
         return np.nan
     low, high = float(steps[later - 1]), float(steps[later])
     for _ in range(HALVINGS):
         middle = 0.5 * (low + high)
-        low, high = (middle, high) if holds(middle) == first else (low, middle)
+        low, high = (middle, high) if there(middle) == first else (low, middle)
     return 0.5 * (low + high)

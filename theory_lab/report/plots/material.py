@@ -36,7 +36,9 @@ class Material:
         ]
         if not found:
             asked = ", ".join(f"{name}={value}" for name, value in where.items())
-            raise NothingToDraw(f"There is no record of {experiment.id} with {asked or 'any case'}.")
+            raise NothingToDraw(
+                f"There is no record of {experiment.id} with {asked or 'any case'}."
+            )
         return found
 
 

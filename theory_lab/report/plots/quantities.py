@@ -11,6 +11,9 @@ from theory_lab.core import Record, UsageError
 
 Quantity = str | Callable[[Record], Any]
 
+ROUNDING = 1e-9
+"""Entries this close to the largest count as equal to it."""
+
 _GRID = np.linspace(0.0, 1.0, 101)
 
 
@@ -60,7 +63,7 @@ def share_above(name: str) -> Quantity:
     def compute(record: Record) -> np.ndarray:
         values = np.atleast_2d(read(name, record))
         least = _GRID[:, None, None] * values.max(axis=1, keepdims=True)
-        return (values >= least).mean(axis=(1, 2))
+        return (values >= (1 - ROUNDING) * least).mean(axis=(1, 2))
 
     return compute
 

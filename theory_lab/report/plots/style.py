@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +20,7 @@ COLOURS_KEPT = 96
 SHORT = 150
 """Ratio of the ends up to which a logarithmic axis is short."""
 
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
     "axes.titlesize": 10.5,
@@ -100,7 +100,8 @@ def png(figure: Canvas) -> bytes:
     from PIL import Image
 
     raw, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(raw, format="png", dpi=DPI, metadata={"Software": None})
+    with settings():
+        figure.savefig(raw, format="png", dpi=DPI, metadata={"Software": None})
     raw.seek(0)
     with Image.open(raw) as image:
         palette = image.convert("RGB").quantize(COLOURS_KEPT, dither=Image.Dither.NONE)

@@ -1,0 +1,132 @@
+"""Worker processes, each with a pipe of its own: one that dies or hangs takes nothing along."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Generator, Iterator
+from multiprocessing import connection, resource_tracker
+from pathlib import Path
+
+from theory_lab.core import TheoryLabError
+from theory_lab.lab import worker
+from theory_lab.lab.plan import Cell
+
+_SPAWN = multiprocessing.get_context("spawn")
+_PATIENCE = 0.25
+"""Seconds between two looks at the clock."""
+
+
+def measure_all(
+    file: Path, waiting: deque[Cell], jobs: int, device: str, timeout: float, end: float
+) -> Generator[tuple[Cell, worker.Result]]:
+    """Results as they arrive, until nothing waits or the monotonic clock passes `end`."""
+    with _crew() as crew:
+        while (waiting or any(one.cell for one in crew)) and time.monotonic() < end:
+            busy = sum(one.cell is not None for one in crew)
+            while len(crew) < min(jobs, busy + len(waiting)):
+                crew.append(_Worker())
+            for one in crew:
+                if waiting and one.is_idle:
+                    one.give(file, waiting.popleft(), device)
+            _wait(crew, end)
+            for one in list(crew):
+                cell, result = one.cell, one.listen(timeout)
+                if one.is_gone:
+                    crew.remove(one)
+                if cell is not None and result is not None:
+                    yield cell, result
+
+
+def _wait(crew: list[_Worker], end: float) -> None:
+    """Until a worker has something to say or has ended, but not for long."""
+    pipes = [one.pipe for one in crew]
+    ends = [one.process.sentinel for one in crew]
+    connection.wait([*pipes, *ends], timeout=max(0.0, min(_PATIENCE, end - time.monotonic())))
+
+
+@contextlib.contextmanager
+def _crew() -> Iterator[list[_Worker]]:
+    """Workers that are gone when this ends, however it ends."""
+    crew: list[_Worker] = []
+    try:
+        yield crew
+    finally:
+        for one in crew:
+            one.stop()
+
+
+class _Worker:
+    """A process that measures one cell at a time; `cell` is the one it has."""
+
+    def __init__(self) -> None:
+        self.cell: Cell | None = None
+        self.is_gone = False
+        self._is_ready = False
+        self._begun = 0.0
+        self.pipe, theirs = _SPAWN.Pipe()
+        self.process = _SPAWN.Process(target=worker.serve, args=(theirs, os.getpid()))
+        with _interrupts_held():
+            self.process.start()
+        theirs.close()
+
+    @property
+    def is_idle(self) -> bool:
+        return self._is_ready and self.cell is None
+
+    def give(self, file: Path, cell: Cell, device: str) -> None:
+        self.cell, self._begun = cell, time.monotonic()
+        with contextlib.suppress(OSError):  # if it has just died, listen() says so
+            self.pipe.send((file, cell, device))
+
+    def listen(self, timeout: float) -> worker.Result | None:
+        """How its cell ended, if it did."""
+        if self.pipe.poll() or not self.process.is_alive():
+            return self._answer()
+        if self.cell is not None and time.monotonic() - self._begun > timeout:
+            self.stop()
+            detail = f"The cell took longer than {timeout:g} s (--timeout)."
+            return worker.Trouble("timed out", detail)
+        return None
+
+    def _answer(self) -> worker.Result | None:
+        try:
+            message = self.pipe.recv()
+        except (EOFError, OSError):
+            return self._ended()
+        if message is None:
+            self._is_ready = True
+        else:
+            self.cell = None
+        return message
+
+    def _ended(self) -> worker.Result | None:
+        self.process.join()
+        detail = f"The worker process ended with exit code {self.process.exitcode}."
+        self.stop()
+        if not self._is_ready:
+            raise TheoryLabError(f"{detail[:-1]} before it began; try --jobs 0.")
+        return worker.Trouble("crashed", detail)
+
+    def stop(self) -> None:
+        if not self.is_gone:
+            self.is_gone = True
+            self.process.kill()
+            self.process.join()
+            self.process.close()
+            self.pipe.close()
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C is for this process: what starts meanwhile inherits that it is held back."""
+    resource_tracker.ensure_running()  # its start would let go of the signals held here
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
