@@ -75,7 +75,10 @@ class Lab:
 
 def forget_sources() -> None:
     """Clear what one process keeps of source files; a command starts with none of it."""
-    for cache in (catalogue.load, keys.code_of, modules.read, modules.source, worker.experiments):
+    for cache in (
+        catalogue.load, keys.code_of, keys.functions_of, modules.read, modules.source,
+        worker.experiments,
+    ):  # fmt: skip
         cache.cache_clear()
 
 

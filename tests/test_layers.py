@@ -38,14 +38,14 @@ def names(text: str) -> frozenset[str]:
 ROOMS = {
     "core": Room(names(""), inside_functions=names("scipy.special scipy.stats")),
     "numerics": Room(names(""), names("array_api_compat"), names("scipy")),
-    "solvers": Room(names("core numerics"), inside_functions=names("scipy cvxpy")),
+    "solvers": Room(names("core numerics"), names("array_api_compat"), names("scipy cvxpy")),
     "data": Room(names("core"), inside_functions=names("sklearn pooch PIL pandas")),
     "bounds": Room(
         names("numerics bounds"),
         inside_functions=names("scipy.special scipy.integrate scipy.optimize"),
     ),
     "experiments": Room(
-        names("core numerics solvers data experiments"), inside_functions=names("scipy")
+        names("core numerics solvers data experiments"), names("array_api_compat"), names("scipy")
     ),
     "strategies": Room(names("core bounds"), names("hypothesis")),
     "claims": Room(names("core bounds experiments claims")),

@@ -179,10 +179,11 @@ def test_an_empty_measurement_resolves_nothing() -> None:
     ("p", "measured"), [((2,), (3,)), ((2,), ()), ((3, 1), (3,)), ((2, 3), (3,))]
 )
 def test_shapes_that_do_not_go_together(p: tuple, measured: tuple) -> None:
-    with pytest.raises(UsageError) as raised:
-        judge_one(claim(), seen(np.ones(p), np.ones(measured)))
-    assert str(p) in str(raised.value)
-    assert str(measured) in str(raised.value)
+    for asked in (claim(), claim(scale=1.0)):
+        with pytest.raises(UsageError) as raised:
+            judge_one(asked, seen(np.ones(p), np.ones(measured)))
+        assert str(p) in str(raised.value)
+        assert str(measured) in str(raised.value)
 
 
 @given(relations, sizes, st.floats(-0.5, 0.5), st.floats(0, 0.2), tolerances, st.booleans())

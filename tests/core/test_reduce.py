@@ -169,16 +169,20 @@ def test_paired_differences() -> None:
     assert found.high < 0
 
 
-def test_distances_are_kolmogorovs() -> None:
-    sample = np.random.default_rng(2).standard_normal(3000)
-    found = reduce.distance_to_law("v", "norm")(records([sample[:1000], sample[1000:]]), "<=")
-    distance = stats.kstest(sample, "norm").statistic
-    reach = math.sqrt(math.log(2 / LEVEL) / (2 * 3000))
-    assert np.allclose(
-        [found.low, found.high], [max(0, distance - reach), distance + reach], rtol=1e-9
-    )
-    shifted = reduce.distance_to_law("v", lambda x: stats.norm.cdf(x, 0.3))(records([sample]), "<=")
-    assert shifted.low > 0.03
+@pytest.mark.parametrize("shift", [-0.3, 0.0, 0.3])
+def test_distances_are_kolmogorovs(shift: float) -> None:
+    sample = np.random.default_rng(2).standard_normal(3000) + shift
+    runs = records([sample[:1000], sample[1000:]])
+    for law in ("norm", stats.norm.cdf):
+        found = reduce.distance_to_law("v", law)(runs, "<=")
+        distance = stats.kstest(sample, "norm").statistic
+        reach = math.sqrt(math.log(2 / LEVEL) / (2 * 3000))
+        ends = [max(0, distance - reach), distance + reach]
+        assert np.allclose([found.low, found.high], ends, rtol=1e-9)
+        assert (found.low > 0.03) == (shift != 0)
+
+
+def test_distances_of_nothing() -> None:
     assert math.isnan(reduce.distance_to_law("v", "norm")(records([[1.0, math.nan]]), "<=").value)
     with pytest.raises(UsageError, match="at least one run"):
         reduce.distance_to_law("v", "norm")(records([[]]), "<=")

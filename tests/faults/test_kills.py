@@ -47,7 +47,7 @@ def test_a_hundred_kills(lab: Lab) -> None:
     )
     assert hits >= 80
     assert more >= 8
-    assert 20 <= after_forks < len(expected)
+    assert 0 < after_forks < len(expected)
     assert is_readable(lab.ledger)
     assert not orphans
     assert finish(["run", "toy.py", "--jobs", "2"], lab.folder).returncode == 0

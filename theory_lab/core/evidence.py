@@ -74,8 +74,8 @@ class Evidence:
         """fails if anything fails; holds if it is not vacuous and most of it holds."""
         if self.counts["fails"]:
             return "fails"
-        resolved = self.counts["holds"] > 0 and self.counts["holds"] >= self.counts["unresolved"]
-        return "holds" if resolved and not self.vacuous else "unresolved"
+        resolved = not self.vacuous and self.counts["holds"] >= self.counts["unresolved"]
+        return "holds" if resolved else "unresolved"
 
     @cached_property
     def margin(self) -> float | None:

@@ -122,13 +122,18 @@ def code_of(place: Place, home: Path) -> tuple[str, set[Place]]:
 def _tree(function: Any) -> Any:
     """The syntax tree of a function or lambda, in its file."""
     code, name = function.__code__, function.__name__
-    candidates = [
-        node
-        for node in ast.walk(ast.parse(_file(function).read_text("utf-8")))
-        if isinstance(node, (ast.Lambda, ast.FunctionDef)) and getattr(node, "name", "<lambda>") == name
-    ]  # fmt: skip
-    here = [node for node in candidates if _first_line(node) == code.co_firstlineno]
-    return next((node for node in here if _holds(node, code)), (here or candidates)[0])
+    named = [
+        node for node in functions_of(_file(function)) if getattr(node, "name", "<lambda>") == name
+    ]
+    here = [node for node in named if _first_line(node) == code.co_firstlineno]
+    return next((node for node in here if _holds(node, code)), (here or named)[0])
+
+
+@functools.cache
+def functions_of(file: Path) -> list[ast.Lambda | ast.FunctionDef]:
+    """Every function and lambda of a file."""
+    nodes = ast.walk(ast.parse(file.read_text("utf-8")))
+    return [node for node in nodes if isinstance(node, (ast.Lambda, ast.FunctionDef))]
 
 
 def _first_line(node: ast.Lambda | ast.FunctionDef) -> int:

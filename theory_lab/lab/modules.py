@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import functools
-import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -160,20 +159,25 @@ class Reader:
     ) -> Iterator[tuple[str, ...]]:
         """The chain in full, as an absolute dotted name, if this import binds its first name."""
         head, *rest = chain
-        base: tuple[str, ...] = ()
-        if isinstance(statement, ast.ImportFrom):
-            name = "." * statement.level + (statement.module or "")
-            base = tuple(importlib.util.resolve_name(name, self._package(file)).split("."))
         for alias in statement.names:
-            if alias.name == "*":
-                yield (*base, *chain)
-            elif (alias.asname or alias.name.partition(".")[0]) == head:
-                whole = alias.asname or isinstance(statement, ast.ImportFrom)
-                yield (*base, *(alias.name.split(".") if whole else [head]), *rest)
+            name = tuple(alias.name.split("."))
+            if isinstance(statement, ast.ImportFrom):
+                base = self._base(statement, file)
+                if alias.name == "*":
+                    yield (*base, *chain)
+                elif (alias.asname or alias.name) == head:
+                    yield (*base, *name, *rest)
+            elif (alias.asname or name[0]) == head:
+                yield (*(name if alias.asname else name[:1]), *rest)
 
-    def _package(self, file: Path) -> str:
+    def _base(self, statement: ast.ImportFrom, file: Path) -> tuple[str, ...]:
+        """The absolute name of the module that `from … import` names."""
+        module = tuple((statement.module or "").split(".")) if statement.module else ()
+        if not statement.level:
+            return module
         root = PACKAGE.parent if PACKAGE in file.parents else self.home
-        return ".".join(file.parent.relative_to(root).parts)
+        package = file.parent.relative_to(root).parts
+        return (*package[: len(package) + 1 - statement.level], *module)
 
     def _sources(self, target: tuple[str, ...]) -> Iterator[tuple[Path, tuple[str, ...]]]:
         """Each way to read a dotted name as the file of a module and names in it."""
