@@ -38,7 +38,7 @@ def undisturbed(lab: Lab, name: str = "toy.py") -> dict:
 
 def test_a_hundred_kills(lab: Lab) -> None:
     """88 kills of a single process and 12 of a coordinator with two workers, cells of 50 ms."""
-    study = lab.write(toys.sleepy(0.05, groups=50))
+    study = lab.write(toys.sleepy(0.05, groups=75))
     expected = undisturbed(lab)
     hits = outcome_of_forks(study, lab.ledger, kills=88, longest=0.12, seed=1)
     after_forks = len(contents(lab.ledger))

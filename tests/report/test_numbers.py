@@ -44,6 +44,11 @@ def test_rounding_noise_has_one_face(noise):
     assert numbers.margin(-noise - 1e-13).startswith("> -1e-06")
 
 
+def test_deviations_far_below_the_tolerance_are_one():
+    assert {numbers.deviation(v, 5e-3) for v in (1e-12, 2e-7, 9e-6, 4e-5)} == {"< 1e-04"}
+    assert numbers.deviation(6e-4, 5e-3) == "0.0006"
+
+
 def test_enclosures_with_equal_digits_are_one_number():
     assert numbers.interval(0.500001, 0.500002, 1.0) == "0.5"
     assert numbers.interval(0.5, 0.75, 1.0) == "0.5 … 0.75"

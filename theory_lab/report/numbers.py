@@ -19,7 +19,7 @@ SMALL = 1e-6
 NONE = "–"
 
 
-def digits(value: float | None) -> str:
+def digits(value: float | None, significant: int = 4) -> str:
     """A number with 4 significant digits; an en dash where there is none."""
     if value is None:
         return NONE
@@ -28,7 +28,7 @@ def digits(value: float | None) -> str:
     settled = float(f"{value:.12g}")  # rounding noise does not decide ties such as 0.015625
     if settled.is_integer() and abs(settled) < 10**6:
         return str(int(settled))
-    return f"{settled:.4g}"
+    return f"{settled:.{significant}g}"
 
 
 def beside(value: float, scale: float) -> str:
@@ -39,9 +39,11 @@ def beside(value: float, scale: float) -> str:
     return digits(value)
 
 
-def deviation(value: float) -> str:
-    """A difference in units of its scale, 0 or more."""
-    return digits(value) if not value < SMALL else _below(value, FINEST)
+def deviation(value: float, allowed: float = 0.0) -> str:
+    """A difference in units of its scale, 0 or more; only a power of ten if it is small, and no
+    finer than a hundredth of the `allowed` one: what makes it up there is of no interest."""
+    least = max(FINEST, allowed / 100)
+    return digits(value) if not value < max(SMALL, least) else _below(value, least)
 
 
 def _below(value: float, finest: float) -> str:
@@ -51,16 +53,16 @@ def _below(value: float, finest: float) -> str:
 
 
 def margin(value: float | None) -> str:
-    """A margin in units of its scale, of either sign; small ones only by their sign."""
+    """A margin in units of its scale, of either sign, in 2 digits; small ones only by their sign."""
     if value is None or not math.isfinite(value) or abs(value) >= SMALL:
-        return digits(value)
+        return digits(value, 2)
     return f"< {SMALL:.0e}" if value >= 0 else f"> -{SMALL:.0e}"
 
 
 def resolution(value: float | None) -> str:
-    """A resolution; where rounding may touch its digits, the power of ten at or above it."""
+    """A resolution in 2 digits; where rounding may touch them, the power of ten at or above it."""
     if value is None or value >= 1e-5:
-        return digits(value)
+        return digits(value, 2)
     # A tenth of leeway: 1.003e-07, a tolerance and a little rounding, is 1e-07.
     power = math.ceil(math.log10(max(value, 1e-15)) - 0.05)
     return f"1e{power:+03d}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from theory_lab.core import Claim
 from theory_lab.core.evidence import Evidence, Judged
 from theory_lab.core.judge import Comparison
 from theory_lab.report import numbers
@@ -41,7 +42,7 @@ def case_table(evidence: Evidence) -> CaseTable:
     chosen = representatives(evidence.inside)
     shared, own = factored([one.observation.label for one in chosen])
     relation = evidence.claim.relation
-    rows = [_row(one, case, relation) for one, case in zip(chosen, own, strict=True)]
+    rows = [_row(one, case, evidence.claim) for one, case in zip(chosen, own, strict=True)]
     heading = "deviation" if relation == "=" else "margin"
     return CaseTable(rows, shared, len(evidence.inside), evidence.entries, heading)
 
@@ -57,8 +58,20 @@ def representatives(inside: Sequence[Judged]) -> list[Judged]:
 
 
 def _margin(one: Judged) -> float:
-    """Rounded, so that rounding noise does not choose between cases."""
-    return round(one.verdict.margin, 7) if one.verdict.margin is not None else np.inf
+    if one.comparison is None or one.verdict.margin is None:
+        return np.inf
+    return float(_coarse(one.comparison, np.array(one.verdict.margin)))
+
+
+def _coarse(comparison: Comparison, margins: np.ndarray) -> np.ndarray:
+    """Margins in steps of a hundredth of the tolerance, so that rounding does not choose among
+    cases or entries that are as good as equal."""
+    tolerance = np.max(comparison.slack / _unit(comparison), initial=0.0)
+    return np.round(margins / max(1e-7, tolerance / 100))
+
+
+def _unit(comparison: Comparison) -> np.ndarray:
+    return np.where(comparison.scale > 0, comparison.scale, 1.0)
 
 
 def factored(labels: Sequence[str]) -> tuple[str, list[str]]:
@@ -85,7 +98,7 @@ def _pieces(label: str) -> list[str]:
     return [*pieces, label[begin:].strip()] if label.strip() else []
 
 
-def _row(one: Judged, case: str, relation: str) -> CaseRow:
+def _row(one: Judged, case: str, claim: Claim) -> CaseRow:
     comparison = one.comparison
     assert comparison is not None
     at = worst_entry(comparison)
@@ -100,15 +113,17 @@ def _row(one: Judged, case: str, relation: str) -> CaseRow:
         case or numbers.NONE,
         numbers.beside(predicted, scale),
         numbers.interval(low, high, scale),
-        _deviation(furthest, predicted, unit) if relation == "=" else numbers.margin(reach / unit),
+        numbers.margin(reach / unit)
+        if claim.relation != "="
+        else _deviation(furthest / unit, predicted, claim.tolerance),
         one.verdict.status,
     )
 
 
-def _deviation(furthest: float, predicted: float, unit: float) -> str:
+def _deviation(furthest: float, predicted: float, tolerance: float) -> str:
     """Counts agree or not; real numbers only up to rounding."""
     counted = furthest == 0 and predicted.is_integer()
-    return "0" if counted else numbers.deviation(furthest / unit)
+    return "0" if counted else numbers.deviation(furthest, tolerance)
 
 
 def worst_entry(comparison: Comparison) -> int:
@@ -120,8 +135,8 @@ def worst_entry(comparison: Comparison) -> int:
     """
     if not np.all(comparison.finite):
         return int(np.argmin(comparison.finite))
-    unit = np.where(comparison.scale > 0, comparison.scale, 1.0)
-    margins = np.round(comparison.reach / unit, 7)
+    unit = _unit(comparison)
+    margins = _coarse(comparison, comparison.reach / unit)
     size = np.maximum(np.abs(comparison.predicted), np.abs(comparison.low + comparison.high) / 2)
     counted = size > numbers.SMALL * unit
     if comparison.relation == "=" or not np.all(comparison.inside) or not np.any(counted):

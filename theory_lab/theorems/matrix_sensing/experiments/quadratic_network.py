@@ -23,7 +23,7 @@ from theory_lab.theorems.matrix_sensing.experiments.stationary_points import des
 GRADIENT = 1e-10
 """Descent stops at this gradient norm."""
 
-WINDOW = (1e-6, 1e-12)
+WINDOW = (1e-6, 1e-11)
 """Rates are read off errors |U U^T - X*|_F between these, relative to the largest eigenvalue."""
 
 
