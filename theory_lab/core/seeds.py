@@ -48,6 +48,9 @@ class Stream(np.random.Generator):
             raise UsageError(
                 f"This stream already is {purpose!r} and would repeat its numbers; name another one."
             )
+        return self._open(purpose)
+
+    def _open(self, purpose: str) -> Stream:
         return Stream(*self._address, purpose)
 
     def normal(

@@ -73,7 +73,7 @@ class DeviceStream(Stream):
         seed = int(bit_generator(problem, replicate, purpose).random_raw() >> 1)
         self._generator = torch.Generator(device=device).manual_seed(seed)
 
-    def named(self, purpose: str) -> DeviceStream:
+    def _open(self, purpose: str) -> DeviceStream:
         return DeviceStream(*self._address, purpose, self._device)
 
     def normal(
