@@ -1,0 +1,1 @@
+"""The formulas: effective masks, random pruning, layer quotas, flows of saliency."""

@@ -1,0 +1,1 @@
+"""Networks drawn and measured, without the formulas."""
