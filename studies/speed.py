@@ -7,23 +7,29 @@ pairs of runs, and the target stands beside it. No study: nothing here is judged
 """
 
 import os
+import resource
 import shutil
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 
 import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
+from theory_lab.core.seeds import Stream
 from theory_lab.numerics.paths import Edge, Graph, Skip, effective_masks
 from theory_lab.numerics.spectra import rank_loss
 from theory_lab.numerics.symmetric import packed_size, svec
+from theory_lab.solvers.averaging import dual_averaging
 from theory_lab.solvers.descent import safe_step
 from theory_lab.solvers.stationary import second_order_points
+from theory_lab.theorems.directional_pruning.experiments.losses import GaussianRows
 from theory_lab.theorems.matrix_sensing.experiments.instances import make_target
 from theory_lab.theorems.matrix_sensing.experiments.losses import PopulationLoss
 from theory_lab.theorems.matrix_sensing.experiments.sensing_losses import EmpiricalLoss, GramForm
@@ -228,7 +234,9 @@ def rank_gradient() -> list[Line]:
             Line(f"53 gradients by full SVDs, {name}", median([b for _, b in pairs], 1, "s")),
             Line("53 gradients from Gram matrices", median([a for a, _ in pairs], 1, "s")),
             Line("  full SVDs / ours", ratio([b / a for a, b in pairs]), f">= {target}"),
-            Line("  largest error of a gradient", f"{gradient_error(layers, weights):.2g}", "<= 5e-5"),
+            Line(
+                "  largest error of a gradient", f"{gradient_error(layers, weights):.2g}", "<= 5e-5"
+            ),
         ]
     return lines
 
@@ -288,9 +296,9 @@ def effective_mask() -> list[Line]:
     rng, graph, lines = np.random.default_rng(4), resnet50(), []
     for density in MASK_DENSITIES:
         masks = [rng.random(shape) < density for shape in graph.shapes]
-        # standard deviations that keep the size of the maps: nothing overflows
+        # divided by the weights of one unit, so that no path sum overflows
         weights = [
-            torch.from_numpy((np.abs(rng.standard_normal(m.shape)) * m / max(1, m[0].sum()))).float()
+            torch.from_numpy(np.abs(rng.standard_normal(m.shape)) * m / max(1, m[0].sum())).float()
             for m in masks
         ]
         for weight in weights:
@@ -305,10 +313,82 @@ def effective_mask() -> list[Line]:
         )
         lines += [
             Line(f"ones and autograd, density {density:g}", median([b for _, b in pairs])),
-            Line(f"boolean propagation, density {density:g}", median([a for a, _ in pairs]), "<= 20 ms"),
+            Line(
+                f"boolean propagation, density {density:g}",
+                median([a for a, _ in pairs]),
+                "<= 20 ms",
+            ),
             Line("  autograd / ours", ratio([b / a for a, b in pairs]), ">= 20"),
         ]
     return lines
+
+
+# Directional pruning: coupled paths of gRDA and SGD ------------------------------------------------
+
+PATHS, PATH_STEPS, PATH_DIMENSION, OPPONENT_PATHS = 4000, 2000, 20, 25
+PATH_STEP, STRENGTH, EXPONENT = 2.0**-8, 0.1, 0.51
+
+
+def path_problem() -> tuple[GaussianRows, np.ndarray]:
+    """Singular least squares with Gaussian rows of rank 10, and a start."""
+    rng = np.random.default_rng(3)
+    axes = np.linalg.qr(rng.standard_normal((PATH_DIMENSION, 10)))[0]
+    optimum = rng.choice([-1.0, 1.0], PATH_DIMENSION)
+    loss = GaussianRows(axes * np.sqrt(np.linspace(0.2, 1, 10)), optimum, 0.5)
+    return loss, optimum + 0.3 * rng.standard_normal(PATH_DIMENSION)
+
+
+def plain_paths(paths: int) -> None:
+    """The opponent: one path after the other, step by step, as one writes it."""
+    loss, start = path_problem()
+    A, optimum, noise = loss
+    rng = np.random.default_rng(4)
+    for _ in range(paths):
+        sgd, v = start.copy(), start.copy()
+        w = v
+        for n in range(1, PATH_STEPS + 1):
+            x = A @ rng.standard_normal(10)
+            y = x @ optimum + noise * rng.standard_normal()
+            sgd = sgd - PATH_STEP * (x @ sgd - y) * x
+            v = v - PATH_STEP * (x @ w - y) * x
+            g = STRENGTH * PATH_STEP ** (EXPONENT + 0.5) * n**EXPONENT
+            w = np.sign(v) * np.maximum(np.abs(v) - g, 0)
+
+
+def paths_in_blocks(paths: int) -> int:
+    """Ours; returns the peak memory of this process in bytes."""
+    loss, start = path_problem()
+    with threadpool_limits(1):
+        dual_averaging(
+            loss,
+            np.repeat(start[None], paths, axis=0),
+            step=PATH_STEP,
+            steps=PATH_STEPS,
+            strengths=(0.0, STRENGTH),
+            exponents=(1.0, EXPONENT),
+            stream=Stream({}, 4),
+        )
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def coupled_paths() -> list[Line]:
+    """Target: 40 times the plain loop on one thread, 80 times on two processes, below 300 MB."""
+    one, two = [], []
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        memory = max(pool.map(paths_in_blocks, [10, 10]))  # both processes are up
+        for _ in range(3):
+            plain = seconds(lambda: plain_paths(OPPONENT_PATHS)) * PATHS / OPPONENT_PATHS
+            one.append((seconds(lambda: paths_in_blocks(PATHS)), plain))
+            halves = [PATHS // 2, PATHS // 2]
+            two.append((seconds(lambda: list(pool.map(paths_in_blocks, halves))), plain))
+        memory = max(memory, *pool.map(paths_in_blocks, [PATHS, PATHS]))
+    return [
+        Line("4,000 coupled paths, plain loop", median([b for _, b in one], 1, "s")),
+        Line("4,000 coupled paths, one thread", median([a for a, _ in one], 1, "s")),
+        Line("  plain loop / ours", ratio([b / a for a, b in one]), ">= 40"),
+        Line("  plain loop / two processes", ratio([b / a for a, b in two]), ">= 80"),
+        Line("memory of a process", f"{memory / 1e6:.0f} MB", "< 300 MB"),
+    ]
 
 
 # The command line ----------------------------------------------------------------------------------
@@ -340,6 +420,7 @@ BENCHMARKS: list[tuple[str, Callable[[], list[Line]]]] = [
     ("Matrix sensing: stationary points (d = 20, k = 12)", stationary_points),
     ("Rank pruning: rank gradient, 53 convolutions of ResNet-50, float32", rank_gradient),
     ("Connectivity: effective mask of ResNet-50, 25.5 M weights", effective_mask),
+    ("Directional pruning: 4,000 coupled paths x 2,000 steps x d = 20, float64", coupled_paths),
     ("Command line", command_line),
 ]
 

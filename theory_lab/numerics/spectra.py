@@ -1,0 +1,125 @@
+"""Spectra of weight matrices: the rank loss and its gradient from one Gram matrix, and ranks.
+
+W: (m, n) is normalised to Wn = W / |W|_F, whose squared singular values s_1^2 >= ... >= s_r^2,
+r = min(m, n), sum to 1. They are the eigenvalues of the smaller Gram matrix, Wn Wn^T or Wn^T Wn;
+an eigen-solve of it is several times faster than a singular value decomposition. Array API; in
+float32 squared singular values are good to about 1e-6, which is enough for energies, not for the
+exact rank. |W|_F is summed in float64: in float32 it would be the largest error of the gradient.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from array_api_compat import array_namespace
+
+
+class RankLoss(NamedTuple):
+    """-tau = -|Wn - A_k|_F^2 with A_k the best approximation of rank k, and its gradient in W."""
+
+    value: float
+    gradient: Any
+    rank: int
+
+
+def rank_loss(W: Any, *, rank: int | None = None, energy: float | None = None) -> RankLoss:
+    """The rank loss of W (m, n) at k = `rank`, or at the k whose tail is nearest to `energy`.
+
+    With T the eigenvectors of the Gram matrix of Wn that belong to the tail, and tau the sum of
+    their eigenvalues, the gradient is -(2/|W|) (T T^T - tau I) Wn; for m > n the factor stands on
+    the right. It needs s_k > s_{k+1}. W = 0 has loss 0 and gradient 0.
+
+    Source: the loss and the rule for k are those of arXiv:2311.17493 and its authors' code.
+    """
+    if (rank is None) == (energy is None):
+        raise ValueError("rank_loss needs either rank or energy: which approximation to leave.")
+    xp, norm = array_namespace(W), frobenius_norm(W)
+    if norm == 0:
+        return RankLoss(0.0, xp.zeros_like(W), 0)
+    Wn = W / norm
+    eigenvalues, vectors = xp.linalg.eigh(_gram(Wn))
+    tails = xp.cumulative_sum(_nonnegative(xp, eigenvalues), axis=0)
+    k = _nearest(xp, tails, energy) if rank is None else _checked(rank, tails.shape[0])
+    tail = tails.shape[0] - k
+    tau, T = float(tails[tail - 1]), vectors[:, :tail]
+    projector = T @ T.T - tau * xp.eye(vectors.shape[0], dtype=W.dtype, device=W.device)
+    projector = (-2 / norm) * projector
+    gradient = projector @ Wn if W.shape[0] <= W.shape[1] else Wn @ projector
+    return RankLoss(-tau, gradient, k)
+
+
+def frobenius_norm(W: Any) -> float:
+    """|W|_F, summed in float64; ValueError where W is no finite matrix."""
+    xp = array_namespace(W)
+    if len(W.shape) != 2:
+        raise ValueError(f"A matrix has two axes, not the shape {tuple(W.shape)}; reshape it.")
+    wide = xp.astype(W, xp.float64)
+    norm = float(xp.sqrt(xp.sum(wide * wide)))
+    if not norm < float("inf"):
+        raise ValueError("The matrix has entries that are not finite; its spectrum is undefined.")
+    return norm
+
+
+def squared_singular_values(W: Any) -> Any:
+    """s_1^2 >= ... >= s_r^2 of W / |W|_F: (min(m, n),). ValueError for W = 0."""
+    xp, norm = array_namespace(W), frobenius_norm(W)
+    if norm == 0:
+        raise ValueError("A matrix of zeros has no normalised spectrum; leave it out.")
+    return xp.flip(_nonnegative(xp, xp.linalg.eigvalsh(_gram(W / norm))))
+
+
+def energy_rank(squares: Any, energy: float) -> int:
+    """k in 0..r-1 whose tail, the sum of s_i^2 over i > k, is nearest to `energy`.
+
+    `squares` (r,) descending; of equally near ones the largest k.
+    """
+    xp = array_namespace(squares)
+    return _nearest(xp, xp.cumulative_sum(xp.flip(squares), axis=0), energy)
+
+
+def delta_rank(squares: Any, delta: float) -> int:
+    """The least k whose tail, the sum of s_i^2 over i > k, is at most `delta`.
+
+    `squares` (r,) descending with sum 1: normalised, and the distance squared.
+    """
+    xp = array_namespace(squares)
+    tails = xp.cumulative_sum(xp.flip(squares), axis=0)
+    return int(xp.sum(xp.astype(tails > delta, xp.int64)))
+
+
+def stable_rank(squares: Any) -> float:
+    """|W|_F^2 / |W|_2^2: the sum of squared singular values over the largest, `squares` (r,)."""
+    xp = array_namespace(squares)
+    return float(xp.sum(squares) / xp.max(squares))
+
+
+def entropy_rank(squares: Any) -> float:
+    """exp(-sum p_i log p_i) with p_i = s_i / sum s: `squares` (r,) of any scale."""
+    xp = array_namespace(squares)
+    p = xp.sqrt(squares)
+    p = p / xp.sum(p)
+    logarithms = xp.log(xp.where(p > 0, p, xp.ones_like(p)))
+    return float(xp.exp(-xp.sum(p * logarithms)))
+
+
+def _gram(W: Any) -> Any:
+    return W @ W.T if W.shape[0] <= W.shape[1] else W.T @ W
+
+
+def _nonnegative(xp: Any, eigenvalues: Any) -> Any:
+    """Rounding makes eigenvalues of a Gram matrix slightly negative."""
+    return xp.where(eigenvalues > 0, eigenvalues, xp.zeros_like(eigenvalues))
+
+
+def _nearest(xp: Any, tails: Any, energy: float | None) -> int:
+    """k of the tail nearest to `energy`; `tails` (r,): sums of the 1, 2, ..., r smallest squares.
+
+    argmin returns the first, which is the largest k.
+    """
+    return tails.shape[0] - 1 - int(xp.argmin(xp.abs(tails - energy)))
+
+
+def _checked(rank: int, r: int) -> int:
+    if not 0 <= rank < r:
+        raise ValueError(f"rank is {rank}, but it must be from 0 to min(m, n) - 1 = {r - 1}.")
+    return rank

@@ -1,0 +1,1 @@
+"""The formulas of the theory, as printed: no iteration, no random numbers."""
