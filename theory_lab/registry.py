@@ -2,6 +2,7 @@
 
 THEORIES = {
     "connectivity": "theory_lab.theorems.connectivity.claims",
+    "directional_pruning": "theory_lab.theorems.directional_pruning.claims",
     "matrix_sensing": "theory_lab.theorems.matrix_sensing.claims",
     "rank_pruning": "theory_lab.theorems.rank_pruning.claims",
 }

@@ -1,0 +1,1 @@
+"""The speed study, theory by theory. No study: nothing here is judged."""

@@ -1,0 +1,1 @@
+"""Directional pruning by generalised regularised dual averaging (gRDA): exactly and in law."""

@@ -1,0 +1,1 @@
+"""The formulas of directional pruning and gRDA."""

@@ -1,0 +1,1 @@
+"""Problems, coupled paths and their limits, none of which knows a formula."""
