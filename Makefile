@@ -6,12 +6,11 @@ INSTALLED := .venv/.installed
 .PHONY: figures full test speed lint torture clean
 
 figures: $(INSTALLED)  ## every study at the quick preset: figures/, paper_checks.md, report/
-	$(BIN)/theory-lab run
-	$(BIN)/theory-lab report
+	$(BIN)/theory-lab run; code=$$?; $(BIN)/theory-lab report && exit $$code
 
 full: $(INSTALLED)  ## every study at the full preset, into figures/full/
-	$(BIN)/theory-lab run --preset full
-	$(BIN)/theory-lab report --preset full
+	$(BIN)/theory-lab run --preset full; code=$$?; \
+	$(BIN)/theory-lab report --preset full && exit $$code
 
 test: $(INSTALLED)  ## the tests
 	$(BIN)/python -m pytest -n 2

@@ -90,7 +90,9 @@ def beyond_covering() -> list[Case]:
         *grid(claims=stationary, lam=[1.0, 1.17], beta=0.1, **one),
         *grid(claims=[*stationary[:2], *pruned_loss.CLAIMS[:2]], lam=1.4, beta=0.1, **one),
         *grid(claims=stationary, lam=[0.3, 0.5], beta=0.03, **two),
-    ]
+        *grid(claims=stationary[:1], d=10, k=7, eigenvalues=(1.5, 1.0), lam=[0.5, 1.0, 3.0],
+              beta=0.01, scale=[0.3, 3.0]),
+    ]  # fmt: skip
 
 
 def other_losses() -> list[Case]:
@@ -124,6 +126,8 @@ def landscape() -> list[Case]:
     return [
         *grid(claims=[orthogonality.SPECTRAL], d=[1, 8, 30], k=[2, 12, 30], beta=[0.01, 1.0],
               columns=["generic", "orthogonal"]),
+        *grid(claims=[orthogonality.SPECTRAL_EQUALITY], d=[1, 8, 30], k=[2, 12, 30],
+              beta=[0.01, 1.0], columns="orthogonal"),
         *grid(claims=pairs, d=10, k=5, eigenvalues=(1.5, 1.0), lam=[0.05, 0.2], beta=0.01,
               steps=[20, 100, 500, 2000]),
         *grid(claims=pairs, d=20, k=12, eigenvalues=(2.0, 1.5, 1.0), lam=0.1, beta=0.03,
@@ -155,7 +159,7 @@ def budgets(preset: str) -> list[Case]:
     return [
         *grid(claims=law, d=10, k=8, eigenvalues=[(1.5, 1.0), (1.0, 1.0), (1.0,)],
               lam=[0.05, 0.1], beta=[0.01, 0.03], threshold=6.0, patience=9.0, runs=size,
-              replicates=2),
+              replicates=3),
         *grid(claims=law, d=12, k=[10, 16], eigenvalues=four, lam=0.1, beta=0.01, threshold=7.0,
               patience=10.0, runs=size, replicates=8),
         *grid(claims=law, d=14, k=12, eigenvalues=seven, lam=0.1, beta=0.01, threshold=9.0,
@@ -289,6 +293,7 @@ def broken_points() -> list[Control]:
         drops(early, claims=all_r, d=8, k=2, eigenvalues=(1.5, 1.0), beta=0.01, lam=0.1, steps=0,
               scale=10.0, dense=True),
         drops("r columns are not zero", claims=all_r, lam=0.25, scale=0.01, dense=True, **base),
+        drops("orthogonal columns", d=8, k=12, beta=0.1, columns="generic"),
         drops("psi is concave", d=8, k=12, beta=0.1, penalty="square"),
     ]  # fmt: skip
 
@@ -320,16 +325,14 @@ def broken_pruning() -> list[Control]:
 def broken_flow() -> list[Control]:
     """What breaks the statements at lam = 0."""
     ladder = {"step": [8e-3, 4e-3, 2e-3, 1e-3, 5e-4, 2.5e-4]}
-    sizes = {"size": [1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9]}
     large = {"size": [0.1, 0.2, 0.3, 0.4, 0.6, 0.8]}
     return [
         instead("with the regulariser", claims=[unregularised.FLOW_RATE], over=ladder, d=12, k=8,
                 eigenvalues=(2.0, 1.0), lam=0.2),
         drops("small start: size^p <= 1e-8 with the exponent p of the rate", d=20, k=15, size=1.0,
               eigenvalues=(1.0,)),
-        drops("kappa >= 1.3", over=sizes, d=20, k=15, eigenvalues=(1.1, 1.0)),
-        drops("small start: size <= 1e-3", claims=[unregularised.NORMS_RATE], over=large, d=20,
-              k=15, eigenvalues=(1.5, 1.0)),
+        drops("small start: size^p <= 5e-4", over=large, d=20, k=15, replicates=3,
+              eigenvalues=[(1.5, 1.0), (1.35, 1.0), (3.0, 1.0)]),
         drops("small start: size <= 1e-3", claims=[unregularised.FRACTION], d=20, k=20, runs=200,
               size=0.3),
         instead("with the regulariser", claims=[unregularised.FRACTION], d=3, k=50, runs=500,
@@ -347,6 +350,8 @@ def broken_tuning() -> list[Control]:
     return [
         drops("eta < 1 / (4 mu_1)", claims=generic, step=0.13, **base),
         drops("eta < 1 / (4 mu_1)", claims=pruned, step=0.13, model="pruned", **base),
+        drops("pruning keeps r columns: lam < 2 sqrt(beta) mu_r and phi(4 beta) < mu_r", d=10, k=4,
+              eigenvalues=(2.0, 0.05), step=0.05, model="pruned"),
         drops("d > r", d=2, k=2, eigenvalues=(1.0, 1.0), step=0.02),
         instead("the unpruned model", claims=[*generic, *pruned], step=0.05, model="unpruned", d=30,
                 k=[4, 6, 10, 20], eigenvalues=(2.0, 1.5, 1.0)),
@@ -355,7 +360,7 @@ def broken_tuning() -> list[Control]:
         drops("eta <= 1 / (14 mu_1)", d=5, eigenvalues=(2.0, 1.0), radius=0.5, step=0.15),
         drops("k > r", over=late, d=20, k=3, eigenvalues=(2.0, 1.5, 1.0)),
         drops("eta < 1 / (4 mu_1)", over=late, k=6, step=0.13, **idle),
-        drops("settled: 8 eta t >= 150", over=early, k=6, **idle),
+        drops("settled: 8 eta t mu_r >= 150", over=early, k=6, **idle),
     ]  # fmt: skip
 
 

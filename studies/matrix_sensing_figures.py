@@ -189,7 +189,7 @@ ERRORS = Figure(
             xlabel="step t", ylabel=r"$\|U_t U_t^T - X^*\|_F$", xscale="log", yscale="log",
         ),
     ],
-    note=MARKERS_AND_LINES,
+    note=f"{MARKERS_AND_LINES} (left, all k columns: through the markers)",
 )  # fmt: skip
 
 RATES = Figure(
@@ -272,7 +272,7 @@ ERROR_FLOORS = Figure(
             ylim=(0, None),
         ),
     ],
-    note=MARKERS_AND_LINES,
+    note=f"{MARKERS_AND_LINES} (before fine-tuning: through the markers)",
 )  # fmt: skip
 
 ISOMETRY = Figure(

@@ -153,6 +153,10 @@ def network_controls() -> list[Control]:
         drops(
             "every run keeps exactly r columns", claims=NETWORK_FLOOR, n=4000, lam=8.0, **floor
         ),
+        drops(
+            "twenty inputs for every unknown", claims=NETWORK_FLOOR, n=[150, 200], d=10, columns=6,
+            sigma=0.2, sets=80, noises=16, eigenvalues=(1.0,),
+        ),
     ]  # fmt: skip
 
 

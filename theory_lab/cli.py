@@ -79,11 +79,35 @@ def show(claim: str, study: str | None) -> None:
 
 @cli.command(context_settings=_FLAGS)
 @_shared
-@click.option("--jobs", type=click.IntRange(min=0), help="Worker processes; 0 runs in this process, for debuggers.")
-@click.option("--smoke", is_flag=True, help="A tiny version of any preset, in seconds, in a ledger of its own.")
-@click.option("--deadline", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop starting work after this time.")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", default=3600.0, show_default=True, help="Longest time for one cell.")
-@click.option("--keep-stale", is_flag=True, help="Do not measure again what only the code's change made stale.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=0),
+    help="Worker processes; 0 runs in this process, for debuggers.",
+)
+@click.option(
+    "--smoke",
+    is_flag=True,
+    help="A tiny version of any preset, in seconds, in a ledger of its own.",
+)
+@click.option(
+    "--deadline",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Stop starting work after this time.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    default=3600.0,
+    show_default=True,
+    help="Longest time for one cell.",
+)
+@click.option(
+    "--keep-stale",
+    is_flag=True,
+    help="Do not measure again what only the code's change made stale.",
+)
 def run(
     names: Sequence[str], preset: str, out: Path, device: str, as_json: bool, jobs: int | None, smoke: bool,
     deadline: float | None, timeout: float, keep_stale: bool,
@@ -111,10 +135,11 @@ def run(
     for desk, outcome in zip(desks, outcomes, strict=True):
         console.tell_outcome(desk.study.id, outcome)
     _print_judgements(judgements, as_json)
-    _exit(
-        FAILED if any(o.failures for o in outcomes) or any(j.fails for j in judgements)
-        else WORK_LEFT if any(o.left for o in outcomes) else WELL
-    )  # fmt: skip
+    if any(o.lacks_data for o in outcomes):
+        _exit(StorageError.exit_code)
+    if any(o.failures for o in outcomes) or any(j.fails for j in judgements):
+        _exit(FAILED)
+    _exit(WORK_LEFT if any(o.left for o in outcomes) else WELL)
 
 
 @cli.command(context_settings=_FLAGS)
@@ -273,5 +298,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILED)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Stopped; finished cells are kept, and the next run goes on from there.", err=True)
+        click.echo(
+            "Stopped; finished cells are kept, and the next run goes on from there.", err=True
+        )
         sys.exit(STOPPED)

@@ -61,7 +61,7 @@ def test_one_broken_condition_breaks_the_claim(name: str, data: st.DataObject) -
 
 @settings(max_examples=20)
 @given(params=strategies.inside())
-def test_lost_columns_stay_lost_at_half_the_eigenvalues(params: dict[str, Any]) -> None:
+def test_norms_hold_in_other_units(params: dict[str, Any]) -> None:
     """Formulas and measurements scale together: X* / 2 with lam / 2^1.5 and beta / 2."""
     half = dict(
         params,

@@ -46,10 +46,6 @@ class Assessment:
             if c.kind == "dropped condition" and c.name == condition
         )
 
-    @property
-    def unbroken(self) -> list[ControlResult]:
-        return [control for control in self.controls if control.broken == 0]
-
 
 def assess(plan: Plan, find: Find) -> list[Assessment]:
     """Judge every claim of a plan on the records that `find` knows."""

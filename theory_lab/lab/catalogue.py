@@ -100,6 +100,13 @@ def claim(name: str, file: Path | None = None) -> Claim:
     known = {c.id: c for c in (load(file).claims if file else registered_claims())}
     if name in known:
         return known[name]
+    if file is None:
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise UsageError(
+            f"There is no claim {name!r} in the package; `theory-lab list` names those that there"
+            f" are, and --study FILE looks in a study of your own.{hint}"
+        )
     raise UsageError(_unknown("claim", name, sorted(known)))
 
 

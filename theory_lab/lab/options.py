@@ -13,7 +13,7 @@ from theory_lab.core import Study, UsageError
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{self.prog}: {message}.")
+        raise UsageError(f"Study {self.prog!r}: {message}; its options are {self.epilog}.")
 
 
 def parse_options(study: Study, flags: Sequence[str]) -> Any:
@@ -24,7 +24,8 @@ def parse_options(study: Study, flags: Sequence[str]) -> Any:
                 f"Study {study.id!r} has no option {flags[0]!r}; see theory-lab run --help."
             )
         return None
-    parser = _Parser(prog=study.id, add_help=False, allow_abbrev=False)
+    described = _described(study.options)
+    parser = _Parser(prog=study.id, add_help=False, allow_abbrev=False, epilog=described)
     hints = typing.get_type_hints(study.options)
     for option in dataclasses.fields(study.options):
         flag = "--" + option.name.replace("_", "-")
@@ -39,12 +40,10 @@ def parse_options(study: Study, flags: Sequence[str]) -> Any:
     return study.options(**given)
 
 
-def describe_options(study: Study) -> list[str]:
-    """One line an option, for people."""
-    if study.options is None:
-        return []
-    return [
-        f"--{option.name.replace('_', '-')} (default {option.default!r})"
-        f"{': ' + option.metadata['help'] if 'help' in option.metadata else ''}"
-        for option in dataclasses.fields(study.options)
-    ]
+def _described(options: type) -> str:
+    """The options with their defaults and what help their fields carry, for people."""
+    return ", ".join(
+        f"--{option.name.replace('_', '-')} (default {option.default!r}"
+        f"{', ' + option.metadata['help'] if 'help' in option.metadata else ''})"
+        for option in dataclasses.fields(options)
+    )

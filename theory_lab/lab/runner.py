@@ -31,6 +31,11 @@ class Outcome:
     left: int = 0
     failures: list[tuple[Cell, Failure]] = field(default_factory=list)
 
+    @property
+    def lacks_data(self) -> bool:
+        """Whether a cell could not be measured for want of a data file."""
+        return any(failure.kind == worker.NO_DATA for _, failure in self.failures)
+
 
 @dataclass(frozen=True)
 class Settings:

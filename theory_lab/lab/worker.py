@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from threadpoolctl import threadpool_limits
 
-from theory_lab.core import Experiment, Record, UsageError
+from theory_lab.core import Experiment, Record, StorageError, UsageError
 from theory_lab.core.seeds import Stream
 from theory_lab.lab import backends, catalogue, codec
 from theory_lab.lab.plan import Cell
@@ -42,8 +42,12 @@ class Measured(NamedTuple):
     seconds: float
 
 
+NO_DATA = "no data"
+"""The kind of trouble in which a file that the user has to provide is missing or damaged."""
+
+
 class Trouble(NamedTuple):
-    """How a cell ended that gave no record: crashed or timed out, with what is known about it."""
+    """How a cell ended that gave no record: crashed, timed out, or without the data it needs."""
 
     kind: str
     detail: str
@@ -102,6 +106,8 @@ def attempt(file: Path, cell: Cell, device: str = "cpu") -> Result:
             return measure(file, cell, device)
     except UsageError as error:
         return Refused(str(error))
+    except StorageError as error:
+        return Trouble(NO_DATA, str(error))
     except (Exception, SystemExit):
         return Trouble("crashed", traceback.format_exc())
 

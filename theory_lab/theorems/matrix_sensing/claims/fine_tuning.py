@@ -5,13 +5,21 @@ from __future__ import annotations
 from theory_lab.core import Claim, Condition, Source
 from theory_lab.core.types import Facts
 from theory_lab.theorems.matrix_sensing.bounds import fine_tuning as bounds
-from theory_lab.theorems.matrix_sensing.claims.conditions import PAPER
+from theory_lab.theorems.matrix_sensing.claims.conditions import (
+    COVERING,
+    LONGER_THAN_THRESHOLD,
+    PAPER,
+)
 from theory_lab.theorems.matrix_sensing.experiments.basin import CONTRACTION, INEQUALITY
 from theory_lab.theorems.matrix_sensing.experiments.fine_tuning import FINE_TUNING, STABILITY
 
 FINE_TUNED = Source(PAPER, "linear convergence of fine-tuning, made explicit (lab's formulation)")
 
 STABLE = Condition("eta < 1 / (4 mu_1)", lambda f: f["step"] < bounds.stable_step(f["spectrum"][0]))
+PRUNABLE = Condition(
+    "pruning keeps r columns: lam < 2 sqrt(beta) mu_r and phi(4 beta) < mu_r",
+    lambda f: COVERING.holds(f) and LONGER_THAN_THRESHOLD.holds(f),
+)
 TRANSVERSE = Condition("d > r", lambda f: f["d"] > len(f["spectrum"]))
 
 
@@ -45,7 +53,7 @@ RATE_PRUNED = Claim(
     experiment=FINE_TUNING,
     predict=_pruned,
     measure="rate",
-    conditions=[STABLE],
+    conditions=[STABLE, PRUNABLE],
     tolerance=3e-3,  # the second mode next to the corner of the V
     rivals={"the factor of generic starts": _generic},
     formula="ρ = max(|1 − 8ημ_r|, |1 − 8ημ_1|)",

@@ -9,6 +9,7 @@ import numpy as np
 from theory_lab.core import Claim, Condition, Record, Source
 from theory_lab.core.reduce import each, mean, slope
 from theory_lab.theorems.matrix_sensing.bounds import finite_samples as bounds
+from theory_lab.theorems.matrix_sensing.claims.conditions import PAPER
 from theory_lab.theorems.matrix_sensing.experiments.error_floor import (
     OVERPARAMETERISED_ERROR,
     PRUNED_ERROR,
@@ -16,7 +17,6 @@ from theory_lab.theorems.matrix_sensing.experiments.error_floor import (
 from theory_lab.theorems.matrix_sensing.experiments.finite_samples import FINITE_SAMPLES
 from theory_lab.theorems.matrix_sensing.experiments.restricted_isometry import RESTRICTED_ISOMETRY
 
-PAPER = "arXiv:2303.11453"
 LEVEL = 1e-6
 """Probability with which one cell's measurements may break the isometry bound."""
 
@@ -135,6 +135,7 @@ PRUNED_FLOOR = Claim(
     observed=["exact"],
     tolerance=0.1,  # the accuracy shown; the neglected order is (dof/n)²
     conditions=[Condition("every run keeps exactly r columns", lambda f: np.all(f["exact"] == 1))],
+    basis="finding",  # an asymptotic law, to the second order in dof/n
     rivals={"the floor without pruning": _idle_floor},
     formula="E‖X̂ − X*‖² = σ² dof/(n − dof)",
 )
@@ -149,6 +150,7 @@ IDLE_FLOOR = Claim(
     predict=_idle_floor,
     tolerance=0.1,  # the accuracy shown; the neglected order is (dof/n)²
     conditions=[ENOUGH],
+    basis="finding",  # an asymptotic law, to the second order in dof/n
     rivals={
         "the floor after pruning": _pruned_floor,
         "sigma² k d / n": lambda f: f["sigma"] ** 2 * f["columns"] * f["d"] / f["n"],

@@ -47,6 +47,19 @@ SPECTRAL = Claim(
     formula="R_β(U) ≥ Σ_i ψ(λ_i(UUᵀ))",
 )
 
+SPECTRAL_EQUALITY = Claim(
+    "matrix_sensing.spectral_form.equality",
+    LANDSCAPE,
+    "R_beta(U) equals the sum of psi over the eigenvalues of U U^T if the columns are orthogonal.",
+    experiment=SPECTRAL_FORM,
+    predict=lambda f: bounds.spectral_penalty(f["eigenvalues"], f["beta"], f["penalty"]),
+    measure="regulariser",
+    conditions=[Condition("orthogonal columns", lambda f: f["columns"] == "orthogonal")],
+    observed=["eigenvalues"],
+    tolerance=1e-10,
+    formula="R_β(U) = Σ_i ψ(λ_i(UUᵀ)) where ⟨u_i, u_j⟩ = 0",
+)
+
 GRADIENT = Claim(
     "matrix_sensing.approximate_orthogonality.gradient",
     LANDSCAPE,
@@ -91,4 +104,4 @@ def _curvature_bound(f: Facts, gamma: float) -> np.ndarray:
     )
 
 
-CLAIMS = [ORTHOGONAL_COLUMNS, SPECTRAL, GRADIENT, CURVATURE]
+CLAIMS = [ORTHOGONAL_COLUMNS, SPECTRAL, SPECTRAL_EQUALITY, GRADIENT, CURVATURE]

@@ -17,7 +17,10 @@ UNPRUNED = Source(
 
 EXTRA = Condition("k > r", lambda f: f["k"] > len(f["spectrum"]))
 STABLE = Condition("eta < 1 / (4 mu_1)", lambda f: f["step"] < bounds.stable_step(f["spectrum"][0]))
-SETTLED = Condition("settled: 8 eta t >= 150", lambda f: 8 * f["step"] * np.min(f["steps"]) >= 150)
+SETTLED = Condition(
+    "settled: 8 eta t mu_r >= 150",
+    lambda f: 8 * f["step"] * np.min(f["steps"]) * f["spectrum"][-1] >= 150,
+)
 
 
 def _bound(f: Facts, speed: float = 1.0) -> np.ndarray:

@@ -9,12 +9,13 @@ from theory_lab.theorems.matrix_sensing.claims.conditions import (
     LONGER_THAN_THRESHOLD,
     POPULATION,
     R_COLUMNS,
+    REGULARISED,
     SECOND_ORDER,
     STATIONARY,
 )
 from theory_lab.theorems.matrix_sensing.experiments.stationary_points import STATIONARY_POINTS
 
-CONDITIONS = [STATIONARY, SECOND_ORDER, R_COLUMNS, LONGER_THAN_THRESHOLD]
+CONDITIONS = [REGULARISED, STATIONARY, SECOND_ORDER, R_COLUMNS, LONGER_THAN_THRESHOLD]
 OBSERVED = [*CERTIFICATE, "nonzero"]
 
 VALUE = Claim(

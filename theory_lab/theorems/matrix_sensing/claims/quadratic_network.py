@@ -14,13 +14,14 @@ from theory_lab.theorems.matrix_sensing.bounds import (
     stationary_points,
 )
 from theory_lab.theorems.matrix_sensing.bounds import quadratic_network as bounds
+from theory_lab.theorems.matrix_sensing.claims.conditions import PAPER
 from theory_lab.theorems.matrix_sensing.experiments.error_floor import NETWORK_ERROR
 from theory_lab.theorems.matrix_sensing.experiments.quadratic_network import (
     NETWORK_POINTS,
     NETWORK_RATE,
 )
 
-SOURCE = Source("arXiv:2303.11453", "extension to quadratic activations, made explicit")
+SOURCE = Source(PAPER, "extension to quadratic activations, made explicit")
 
 
 def _stationary(f: Any) -> bool:
@@ -125,7 +126,13 @@ FLOOR = Claim(
     predict=_floor,
     observed=["exact"],
     tolerance=0.1,  # the accuracy shown; the neglected order is D/n, D = d(d+1)/2
-    conditions=[Condition("every run keeps exactly r columns", lambda f: np.all(f["exact"] == 1))],
+    conditions=[
+        Condition("every run keeps exactly r columns", lambda f: np.all(f["exact"] == 1)),
+        Condition(
+            "twenty inputs for every unknown", lambda f: f["n"] >= 10 * f["d"] * (f["d"] + 1)
+        ),
+    ],
+    basis="finding",  # the first order in D/n of an asymptotic law
     rivals={"matrix sensing's floor": _sensing_floor},
     formula="E‖X̂ − X*‖² = (σ²/n)[(dof − 1)/2 + 1/(2 + r)]",
 )

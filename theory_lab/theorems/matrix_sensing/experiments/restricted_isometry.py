@@ -28,7 +28,13 @@ def draw(
     return {"_gram": form.gram[0], "ranks": ranks, "d": d}
 
 
-def run(problem: dict[str, Any], restarts: int = 6, steps: int = 60, *, rng: Any) -> dict[str, Any]:
+def run(
+    problem: dict[str, Any],
+    *,
+    restarts: Annotated[int, at_least(1)] = 6,
+    steps: Annotated[int, at_least(0)] = 60,
+    rng: Any,
+) -> dict[str, Any]:
     """For each rank the largest `upper` = <Z, M(Z)> - 1 and `lower` = 1 - <Z, M(Z)> found."""
     gram, search = problem["_gram"], rng.named("search")
     start = search.standard_normal((restarts, len(gram)))

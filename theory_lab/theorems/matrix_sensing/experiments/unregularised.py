@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from theory_lab.core import Experiment
-from theory_lab.core.checks import at_least, nonnegative, one_of, positive
+from theory_lab.core.checks import BadParameter, at_least, nonnegative, one_of, positive
 from theory_lab.core.seeds import Stream
 from theory_lab.solvers.descent import descend
 from theory_lab.solvers.regulariser import Array, squared_norms
@@ -70,8 +70,17 @@ def _integrated(target: Array, start: Array, time: float) -> Array:
     return path.y[:, -1].reshape(start.shape)
 
 
+def check_step(params: Any) -> None:
+    """At least one step fits into the time."""
+    if params["step"] > params["time"]:
+        raise BadParameter(
+            f"Matrix sensing: the step {params['step']:g} must be at most the time"
+            f" {params['time']:g}."
+        )
+
+
 GRADIENT_FLOW = Experiment(
-    "matrix_sensing.gradient_flow", draw_flow, run_flow, checks=(check_target,)
+    "matrix_sensing.gradient_flow", draw_flow, run_flow, checks=(check_target, check_step)
 )
 
 
