@@ -318,3 +318,17 @@ def test_a_file_that_is_not_text(lab: Lab, is_one_sentence: Sentence) -> None:
     (lab.folder / "studies").mkdir()
     Path("studies/bad.py").write_bytes(b"\nSTUDY = '\xff\x00'")
     require_refused(lab("run"), is_one_sentence, "bad.py")
+
+
+@pytest.mark.parametrize("jobs", ["0", "2"])
+def test_missing_data_stops_only_what_needs_it(jobs: str, lab: Lab) -> None:
+    missing = (
+        'if n == 5:\n            from theory_lab import StorageError\n\n            raise StorageError("'
+        'The data file x.npz is missing: put it at .data/x.npz.")\n        return dict(a=a,'
+    )
+    lab.write(toys.weight(("return dict(a=a,", missing)))
+    ended = lab("run", "toy.py", "--jobs", jobs)
+    assert ended.code == 3
+    assert "The data file x.npz is missing" in ended.err
+    assert "Traceback" not in ended.err
+    assert len(lab.contents()) == 6

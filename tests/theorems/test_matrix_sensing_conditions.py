@@ -14,10 +14,14 @@ from theory_lab.lab.plan import Cell
 from theory_lab.lab.worker import run_cell
 from theory_lab.theorems.matrix_sensing import strategies
 from theory_lab.theorems.matrix_sensing.claims import (
+    fine_tuning,
     hessian_spectrum,
     orthogonality,
+    overparameterised,
     pruned_loss,
+    quadratic_network,
     survivors,
+    unregularised,
 )
 from theory_lab.theorems.matrix_sensing.experiments.stationary_points import STATIONARY_POINTS
 
@@ -106,3 +110,24 @@ def test_no_regularisation_is_legal_and_outside() -> None:
     record = measure(GOOD | dict(lam=0.0, method="descent", steps=50))
     for claim in (survivors.AT_MOST_RANK, survivors.PRUNE_KEEPS_RANK):
         assert status(claim, record) == "outside"
+
+
+def test_hard_cases_are_outside() -> None:
+    """Parameters at which these statements are false, so that their conditions must say so."""
+    start = dict(spectrum=np.array([1.5, 1.0]), size=np.array([1e-4, 1e-9]))
+    rank_one = dict(spectrum=np.array([2.0, 0.05]), lam=0.1, beta=0.01, step=0.05, model="pruned")
+    tiny = dict(
+        spectrum=np.array([1.0, 0.02]), d=8, k=4, step=0.05, steps=np.array([500.0, 1000.0])
+    )
+    few = dict(exact=np.ones(4), n=200, d=10)
+    no_penalty = dict(
+        spectrum=np.ones(1), lam=0.0, beta=0.01, gradient_norm=0.0, curvature=0.0, nonzero=1
+    )
+    for claim, facts in (
+        (unregularised.NORMS_RATE, start),
+        (fine_tuning.RATE_PRUNED, rank_one),
+        (overparameterised.BOUND, tiny),
+        (quadratic_network.FLOOR, few),
+        (pruned_loss.VALUE, no_penalty),
+    ):
+        assert len(false_conditions(claim, facts)) == 1, claim.id
