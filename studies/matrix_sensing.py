@@ -281,7 +281,7 @@ def broken_points() -> list[Control]:
              hessian_spectrum.HESSIAN_SPECTRUM]  # fmt: skip
     any_count = [orthogonality.ORTHOGONAL_COLUMNS, survivors.AT_MOST_RANK,
                  survivors.PRUNE_KEEPS_RANK]  # fmt: skip
-    saddle = "second order: Hessian >= -1e-7"
+    saddle = "second order: Hessian >= -1e-8"
     early = "stationary: |grad f| <= 1e-9"
     return [
         drops("lam > 0", claims=any_count, lam=0.0, start="column space", method="descent", **base),

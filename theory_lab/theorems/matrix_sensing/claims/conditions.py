@@ -16,7 +16,7 @@ CERTIFICATE = ("gradient_norm", "curvature")
 
 STATIONARY = Condition("stationary: |grad f| <= 1e-9", lambda f: np.max(f["gradient_norm"]) <= 1e-9)
 SECOND_ORDER = Condition(
-    "second order: Hessian >= -1e-7", lambda f: np.min(f["curvature"]) >= -1e-7
+    "second order: Hessian >= -1e-8", lambda f: np.min(f["curvature"]) >= -1e-8
 )
 REGULARISED = Condition("lam > 0", lambda f: f["lam"] > 0)
 R_COLUMNS = Condition(
