@@ -13,10 +13,18 @@ from benchmarks import (
     directional_pruning,
     matrix_sensing,
     rank_pruning,
+    sequential_attention,
 )
 from threadpoolctl import threadpool_limits
 
-THEORIES = (matrix_sensing, rank_pruning, connectivity, directional_pruning, command_line)
+THEORIES = (
+    matrix_sensing,
+    rank_pruning,
+    connectivity,
+    directional_pruning,
+    sequential_attention,
+    command_line,
+)
 
 
 def main() -> None:

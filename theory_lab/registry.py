@@ -5,4 +5,5 @@ THEORIES = {
     "directional_pruning": "theory_lab.theorems.directional_pruning.claims",
     "matrix_sensing": "theory_lab.theorems.matrix_sensing.claims",
     "rank_pruning": "theory_lab.theorems.rank_pruning.claims",
+    "sequential_attention": "theory_lab.theorems.sequential_attention.claims",
 }

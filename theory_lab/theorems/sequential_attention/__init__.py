@@ -1,0 +1,1 @@
+"""SequentialAttention++: differentiable pruning as a nonconvex group-sparse regulariser."""

@@ -1,0 +1,1 @@
+"""The formulas of the paper, and those derived from it."""

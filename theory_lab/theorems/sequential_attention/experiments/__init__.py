@@ -1,0 +1,1 @@
+"""Draw a problem, run an algorithm, measure: no formula of the theory."""
