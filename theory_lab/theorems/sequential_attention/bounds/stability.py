@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+SCAN = 200
+
 SLOPES: dict[str, Callable[[Any], Any]] = {
     "abs": lambda a: np.ones_like(np.asarray(a, dtype=float)),
     "log": lambda a: 1 / (1 + np.asarray(a, dtype=float)),
@@ -58,7 +60,7 @@ def breaking_point(
         others = [np.linalg.norm(left[g]) for i, g in enumerate(groups) if i != first]
         return lam * ratio - float(max(others))
 
-    lams = np.linspace(norms[first] * (1 - 1e-9), norms[first] * 1e-3, 2000)
+    lams = np.linspace(norms[first] * (1 - 1e-9), norms[first] * 1e-3, SCAN)
     found = next((i for i, lam in enumerate(lams) if slack(float(lam)) < 0), None)
     if found is None:
         return 0.0

@@ -38,8 +38,12 @@ def one_group(
     if np.linalg.norm(slope) <= lam:
         return np.zeros(shape)
 
+    last = np.zeros(shape)
+
     def shrunk(weight: float) -> np.ndarray:
-        return _ridge_minimiser(loss, X, response, ridge + weight, shape)
+        nonlocal last  # the next weight is close by
+        last = _ridge_minimiser(loss, X, response, ridge + weight, last)
+        return last
 
     def excess(log_weight: float) -> float:
         weight = np.exp(log_weight)
@@ -63,15 +67,14 @@ def one_group_value(
 
 
 def _ridge_minimiser(
-    loss: str, X: np.ndarray, response: np.ndarray, weight: float, shape: tuple[int, int]
+    loss: str, X: np.ndarray, response: np.ndarray, weight: float, B: np.ndarray
 ) -> np.ndarray:
-    """argmin_B L(X B) + weight/2 |B|^2 by Newton with halved steps."""
-    B = np.zeros(shape)
+    """argmin_B L(X B) + weight/2 |B|^2 by Newton with halved steps from B."""
     for _ in range(STEPS):
         value, gradient, hessian = _derivatives(loss, X, response, B)
         gradient = gradient + weight * B
         step = -np.linalg.solve(hessian + weight * np.eye(B.size), gradient.ravel())
-        B, moved = _descended(loss, X, response, weight, B, step.reshape(shape), value)
+        B, moved = _descended(loss, X, response, weight, B, step.reshape(B.shape), value)
         if moved <= 1e-14 * (1 + np.linalg.norm(B)):
             break
     return B

@@ -41,11 +41,9 @@ def _of_half_the_penalty(f: Facts) -> np.ndarray:
 
 
 def _size(f: Facts) -> float:
-    """The norm of the leading group at lam = tau / 2: a length that is not 0 at any lam."""
-    half = 0.5 * float(np.max(f["gradient_norms"]))
-    return float(
-        np.linalg.norm(bounds.one_group(f["loss"], f["design"], f["response"], f["ridge"], half))
-    )
+    """tau over the curvature of squares: a length of the leading group that is not 0 at any lam."""
+    curvature = np.linalg.norm(f["design"], 2) ** 2 + f["ridge"]
+    return float(np.max(f["gradient_norms"]) / curvature)
 
 
 POINT = Claim(
