@@ -1,0 +1,1 @@
+"""The validated algorithms on real networks: torch models, optimisers, pruners, training, export."""
