@@ -111,15 +111,12 @@ def test_frequencies_are_clopper_pearson(n: int, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize(("relation", "p"), [("<=", 0.1), (">=", 0.9)])
-def test_one_sided_intervals_miss_as_rarely_as_they_say(
-    relation: str, p: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A true frequency beyond the end that decides has probability at most `LEVEL`, exactly."""
-    monkeypatch.setattr(reduce, "LEVEL", 0.05)
+def test_one_sided_intervals_miss_as_rarely_as_they_say(relation: str, p: float) -> None:
+    """A true frequency beyond the end that decides has probability at most the level, exactly."""
     n = 60
     misses = 0.0
     for hits in range(n + 1):
-        found = reduce.frequency("v")(records([np.arange(n) < hits]), relation)
+        found = reduce.frequency("v", level=0.05)(records([np.arange(n) < hits]), relation)
         beyond = found.high < p if relation == "<=" else found.low > p
         misses += stats.binom.pmf(hits, n, p) * beyond
     assert 0.005 < misses <= 0.05
@@ -167,6 +164,24 @@ def test_paired_differences() -> None:
     direct = reduce.mean("v")(records(first - second), "=")
     assert np.allclose([found.low, found.high], [direct.low, direct.high], rtol=rtol())
     assert found.high < 0
+
+
+def test_contrasts_pair_the_rungs_of_a_replicate() -> None:
+    rng = np.random.default_rng(2)
+    base, gain = rng.standard_normal(6), 0.5 + 0.01 * rng.standard_normal(6)
+    cells = [
+        Record("toy.e", {"method": method}, i, {}, {"v": Measurement.exact(value)})
+        for i in range(6)
+        for method, value in (("old", base[i]), ("new", base[i] + gain[i]), ("other", 9.0))
+    ]
+    contrast = reduce.paired_contrast("v", "method", "new", "old", level=0.05)
+    found = contrast(cells[::-1], ">=")
+    direct = reduce.mean("v", level=0.05)(records(gain), ">=")
+    assert np.allclose([found.low, found.high], [direct.low, direct.high], rtol=rtol())
+    assert found.level == 0.05
+    assert found.low > 0.45
+    with pytest.raises(UsageError, match="same replicates"):
+        contrast(cells[1:], ">=")
 
 
 @pytest.mark.parametrize("shift", [-0.3, 0.0, 0.3])

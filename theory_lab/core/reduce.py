@@ -103,26 +103,55 @@ def _fit(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.tensordot(centred, y, axes=1) / (centred @ centred)
 
 
-def mean(quantity: Quantity) -> Reduction:
-    """The mean over the runs of all records: Student's interval at `LEVEL`."""
+def mean(quantity: Quantity, level: float = LEVEL) -> Reduction:
+    """The mean over the runs of all records: Student's interval at `level`."""
 
     def compute(records: Sequence[Record], relation: str) -> Measurement:
-        return _student(_pool(quantity, records), relation)
+        return _student(_pool(quantity, records), relation, level)
 
     return Reduction(f"mean of {_label(quantity)}", compute)
 
 
-def paired_difference(first: Quantity, second: Quantity) -> Reduction:
-    """The mean of `first - second`, run by run, with Student's interval at `LEVEL`."""
+def paired_difference(first: Quantity, second: Quantity, level: float = LEVEL) -> Reduction:
+    """The mean of `first - second`, run by run, with Student's interval at `level`."""
 
     def compute(records: Sequence[Record], relation: str) -> Measurement:
-        return _student(_pool(first, records) - _pool(second, records), relation)
+        return _student(_pool(first, records) - _pool(second, records), relation, level)
 
     return Reduction(f"{_label(first)} minus {_label(second)}", compute)
 
 
-def _student(runs: np.ndarray, relation: str) -> Measurement:
-    """Interval for the mean of runs (n, …), at LEVEL divided by the number of entries."""
+def paired_contrast(
+    quantity: Quantity, over: str, first: Any, second: Any, level: float = LEVEL
+) -> Reduction:
+    """The mean over replicates of the quantity at `over = first` minus that at `over = second`.
+
+    The two rungs of a replicate met the same problem. Student's interval at `level`.
+    """
+
+    def compute(records: Sequence[Record], relation: str) -> Measurement:
+        runs = [_rung(quantity, records, over, rung) for rung in (first, second)]
+        if runs[0].keys() != runs[1].keys():
+            raise UsageError(
+                f"A contrast over {over!r} needs {first!r} and {second!r} in the same replicates."
+            )
+        return _student(
+            np.array([runs[0][r] - runs[1][r] for r in sorted(runs[0])]), relation, level
+        )
+
+    return Reduction(f"{_label(quantity)} of {first} minus {second}", compute)
+
+
+def _rung(
+    quantity: Quantity, records: Sequence[Record], over: str, rung: Any
+) -> dict[int, np.ndarray]:
+    """The quantity by replicate in the cells of one rung."""
+    chosen = [record for record in records if record.params.get(over) == rung]
+    return {record.replicate: np.asarray(_quantity(quantity, record).value) for record in chosen}
+
+
+def _student(runs: np.ndarray, relation: str, level: float) -> Measurement:
+    """Interval for the mean of runs (n, …), at `level` divided by the number of entries."""
     from scipy.special import stdtrit
 
     n = runs.shape[0]
@@ -130,12 +159,12 @@ def _student(runs: np.ndarray, relation: str) -> Measurement:
         raise UsageError("A mean with an interval needs at least 2 runs; raise replicates.")
     centre = runs.mean(axis=0)
     error = runs.std(axis=0, ddof=1) / math.sqrt(n)
-    reach = -stdtrit(n - 1, _tail(centre.size, relation)) * error
-    return Measurement.statistical(centre - reach, centre + reach, LEVEL)
+    reach = -stdtrit(n - 1, _tail(centre.size, relation, level)) * error
+    return Measurement.statistical(centre - reach, centre + reach, level)
 
 
-def frequency(quantity: Quantity) -> Reduction:
-    """The probability that a 0/1 result is 1: Clopper–Pearson's interval at `LEVEL`."""
+def frequency(quantity: Quantity, level: float = LEVEL) -> Reduction:
+    """The probability that a 0/1 result is 1: Clopper–Pearson's interval at `level`."""
 
     def compute(records: Sequence[Record], relation: str) -> Measurement:
         from scipy.special import betaincinv
@@ -144,10 +173,10 @@ def frequency(quantity: Quantity) -> Reduction:
         if not np.all((runs == 0) | (runs == 1)):
             raise UsageError(f"frequency({_label(quantity)!r}) needs results that are 0 or 1.")
         n, hits = runs.shape[0], runs.sum(axis=0)
-        tail = _tail(hits.size, relation)
+        tail = _tail(hits.size, relation, level)
         low = np.where(hits > 0, betaincinv(np.maximum(hits, 1), n - hits + 1, tail), 0.0)
         high = np.where(hits < n, betaincinv(hits + 1, np.maximum(n - hits, 1), 1 - tail), 1.0)
-        return Measurement.statistical(low, high, LEVEL)
+        return Measurement.statistical(low, high, level)
 
     return Reduction(f"frequency of {_label(quantity)}", compute)
 
@@ -182,13 +211,13 @@ def _distribution(law: str | Callable[[np.ndarray], np.ndarray]) -> Callable[...
     return getattr(stats, law).cdf
 
 
-def _tail(entries: int, relation: str) -> float:
+def _tail(entries: int, relation: str, level: float) -> float:
     """The level of one end of one entry.
 
     Against an inequality, an enclosure errs to our cost at one end only: a `<=` that holds is
     wrong only if the true value lies above the upper end.
     """
-    return LEVEL / max(1, entries) / (2 if relation == "=" else 1)
+    return level / max(1, entries) / (2 if relation == "=" else 1)
 
 
 def _pool(quantity: Quantity, records: Sequence[Record]) -> np.ndarray:

@@ -34,8 +34,10 @@ class Stream(np.random.Generator):
 
     `draw` gets the stream `problem`, `run` the stream `noise`; `named("start")` and
     `named("search")` are independent of both. A stream does not open itself again: the same
-    numbers twice are never meant.
+    numbers twice are never meant. `device` says where the problem's arrays are.
     """
+
+    device = "cpu"
 
     def __init__(self, problem: Params, replicate: int, purpose: str = "problem") -> None:
         super().__init__(bit_generator(problem, replicate, purpose))

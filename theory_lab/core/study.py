@@ -89,6 +89,8 @@ class Study:
     `cases` and `controls` are lists, or functions of the preset (and of the options, if `options`
     is a dataclass; its fields become flags of the command line). `figures` are `report.plots`
     figures. `presets` names those that the functions know; `full` must contain `quick`.
+    `order(params, replicate)` is the key by which cells are measured, the least first: what a
+    deadline should not cut off. Without it they are measured in the order of the claims.
     """
 
     id: str
@@ -99,6 +101,7 @@ class Study:
     title: str = ""
     options: type | None = None
     presets: Sequence[str] = PRESETS
+    order: Callable[[Mapping[str, Any], int], Any] | None = None
 
     def __post_init__(self) -> None:
         if not all(isinstance(claim, Claim) for claim in self.claims):

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+
 from theory_lab.core import parameters, reduce
 from theory_lab.core.errors import UsageError
 from theory_lab.core.measurement import Record
@@ -87,6 +89,12 @@ class Condition:
 
     name: str
     holds: Callable[[Facts], Any]
+
+
+ENOUGH_SEEDS = Condition(
+    "at least 5 paired seeds", lambda facts: np.unique(facts["seed"]).size >= 5
+)
+"""What an order of methods needs, beyond its interval: replicates with the fact `seed`."""
 
 
 @dataclass(frozen=True)

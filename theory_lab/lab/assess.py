@@ -8,8 +8,8 @@ from typing import Any
 
 from theory_lab.core import Claim, Control, Record
 from theory_lab.core.evidence import Evidence, Judged, judge_one
-from theory_lab.core.judge import false_conditions, observe
-from theory_lab.core.types import Formula
+from theory_lab.core.judge import false_conditions, observe, outside
+from theory_lab.core.types import ENOUGH_SEEDS, Formula
 from theory_lab.lab.plan import Cell, ClaimPlan, Plan, Unit
 
 Find = Callable[[Cell], Record | None]
@@ -163,9 +163,12 @@ def empirical_counts(evidence: Evidence) -> dict[str, int]:
 
 
 def verdict_of(evidence: Evidence) -> str:
-    """Empirical claims are seen, not seen or opposite; the others hold, fail or are unresolved."""
+    """Empirical claims are seen, not seen or opposite, or had too few seeds to say; the others hold,
+    fail or are unresolved."""
     if evidence.claim.basis != "empirical":
         return evidence.status
+    if evidence.reasons.get(outside(ENOUGH_SEEDS).reason) == len(evidence.judged) > 0:
+        return "too few seeds"
     counts = empirical_counts(evidence)
     if counts["opposite"]:
         return "opposite"

@@ -69,12 +69,12 @@ class DeviceStream(Stream):
         super().__init__(problem, replicate, purpose)
         import torch
 
-        self._device = device
+        self.device = device
         seed = int(bit_generator(problem, replicate, purpose).random_raw() >> 1)
         self._generator = torch.Generator(device=device).manual_seed(seed)
 
     def _open(self, purpose: str) -> DeviceStream:
-        return DeviceStream(*self._address, purpose, self._device)
+        return DeviceStream(*self._address, purpose, self.device)
 
     def normal(
         self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None, *, like: Any = None

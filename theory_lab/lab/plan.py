@@ -60,8 +60,10 @@ class Plan:
     claims: tuple[ClaimPlan, ...]
 
     def cells(self) -> list[Cell]:
-        """Every cell once, in the order of the claims."""
-        return list(dict.fromkeys(cell for planned in self.claims for cell in planned.cells()))
+        """Every cell once, in the order that the study asks for, or in that of its claims."""
+        cells = list(dict.fromkeys(cell for planned in self.claims for cell in planned.cells()))
+        order = self.study.order
+        return sorted(cells, key=lambda c: order(dict(c.params), c.replicate)) if order else cells
 
 
 def plan(study: Study, preset: str, options: Any = None, smoke: bool = False) -> Plan:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from theory_lab.core import Study, UsageError
 from theory_lab.lab import catalogue, keys, worker
+from theory_lab.lab.clock import Clock
 from theory_lab.lab.ledger import Failure, Key, Ledger
 from theory_lab.lab.plan import Cell
 from theory_lab.lab.workers import measure_all
@@ -86,6 +87,7 @@ def run(
     UsageError: the study returns something that is no record; what was measured is kept.
     """
     os.environ.update(worker.ONE_THREAD)  # for BLAS libraries that are loaded from here on
+    os.environ[worker.CHECKPOINTS] = str(ledger.path.parent / "checkpoints")
     code = digests(catalogue.load(file))
     outcome = Outcome()
     waiting = deque(cell for cell in cells if _is_missing(cell, code, ledger, settings, outcome))
@@ -130,16 +132,19 @@ def _results(
 ) -> Generator[tuple[Cell, worker.Result]]:
     """Results as they arrive, until nothing waits or the deadline has passed."""
     end = math.inf if settings.deadline is None else settings.begun + settings.deadline
+    clock = Clock(end)
     if settings.jobs == 0:
-        return _results_here(file, waiting, settings.device, end)
+        return _results_here(file, waiting, settings.device, clock)
     timeout = math.inf if settings.timeout is None else settings.timeout
-    return measure_all(file, waiting, settings.jobs, settings.device, timeout, end)
+    return measure_all(file, waiting, settings.jobs, settings.device, timeout, clock)
 
 
 def _results_here(
-    file: Path, waiting: deque[Cell], device: str, end: float
+    file: Path, waiting: deque[Cell], device: str, clock: Clock
 ) -> Generator[tuple[Cell, worker.Result]]:
-    """In this process, for debuggers."""
-    while waiting and time.monotonic() < end:
-        cell = waiting.popleft()
-        yield cell, worker.attempt(file, cell, device)
+    """In this process: for debuggers, and for a device that several processes would not share."""
+    while waiting and clock.allows(waiting[0]):
+        cell, begun = waiting.popleft(), time.monotonic()
+        result = worker.attempt(file, cell, device)
+        clock.note(cell, time.monotonic() - begun)
+        yield cell, result

@@ -31,6 +31,10 @@ ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
 
+CHECKPOINTS = "THEORY_LAB_CHECKPOINTS"
+"""The environment variable that tells long experiments where they may keep files: a cache beside the
+ledger, never a record."""
+
 _PR_SET_PDEATHSIG = 1
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from theory_lab.core import TheoryLabError
 from theory_lab.lab import worker
+from theory_lab.lab.clock import Clock
 from theory_lab.lab.plan import Cell
 
 _SPAWN = multiprocessing.get_context("spawn")
@@ -22,24 +23,29 @@ _PATIENCE = 0.25
 
 
 def measure_all(
-    file: Path, waiting: deque[Cell], jobs: int, device: str, timeout: float, end: float
+    file: Path, waiting: deque[Cell], jobs: int, device: str, timeout: float, clock: Clock
 ) -> Generator[tuple[Cell, worker.Result]]:
-    """Results as they arrive, until nothing waits or the monotonic clock passes `end`."""
+    """Results as they arrive, until nothing waits or the clock has run out."""
     with _crew() as crew:
-        while (waiting or any(one.cell for one in crew)) and time.monotonic() < end:
+        while not clock.is_over and (any(one.cell for one in crew) or _may_begin(waiting, clock)):
             busy = sum(one.cell is not None for one in crew)
             while len(crew) < min(jobs, busy + len(waiting)):
                 crew.append(_Worker())
             for one in crew:
-                if waiting and one.is_idle:
+                if one.is_idle and _may_begin(waiting, clock):
                     one.give(file, waiting.popleft(), device)
-            _wait(crew, end)
+            _wait(crew, clock.end)
             for one in list(crew):
                 cell, result = one.cell, one.listen(timeout)
                 if one.is_gone:
                     crew.remove(one)
                 if cell is not None and result is not None:
+                    clock.note(cell, one.seconds)
                     yield cell, result
+
+
+def _may_begin(waiting: deque[Cell], clock: Clock) -> bool:
+    return bool(waiting) and clock.allows(waiting[0])
 
 
 def _wait(crew: list[_Worker], end: float) -> None:
@@ -78,6 +84,11 @@ class _Worker:
     def is_idle(self) -> bool:
         return self._is_ready and self.cell is None
 
+    @property
+    def seconds(self) -> float:
+        """Since it was given its last cell."""
+        return time.monotonic() - self._begun
+
     def give(self, file: Path, cell: Cell, device: str) -> None:
         self.cell, self._begun = cell, time.monotonic()
         with contextlib.suppress(OSError):  # if it has just died, listen() says so
@@ -87,7 +98,7 @@ class _Worker:
         """How its cell ended, if it did."""
         if self.pipe.poll() or not self.process.is_alive():
             return self._answer()
-        if self.cell is not None and time.monotonic() - self._begun > timeout:
+        if self.cell is not None and self.seconds > timeout:
             self.stop()
             detail = f"The cell took longer than {timeout:g} s (--timeout)."
             return worker.Trouble("timed out", detail)
