@@ -48,7 +48,7 @@ def _batch(tar: tarfile.TarFile, name: str) -> tuple[np.ndarray, np.ndarray]:
     except KeyError:
         member = None
     if member is None:
-        raise StorageError(f"{tar.name} has no {name}; it must be {FILE.rpartition('/')[2]}.")
+        raise StorageError(f"The archive has no {name}; it must be {FILE.rpartition('/')[2]}.")
     batch = pickle.load(member, encoding="bytes")
     images = batch[b"data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
     return np.ascontiguousarray(images), np.asarray(batch[b"labels"], np.uint8)
