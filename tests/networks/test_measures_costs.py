@@ -1,0 +1,202 @@
+"""Operations, bytes, times and ranks of a model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from pytorchcv.models.resnet_cifar import CIFARResNet
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from tests.tolerances import rtol
+from theory_lab.core import UsageError
+from theory_lab.networks import measures
+from theory_lab.numerics.matching import structural_rank
+
+
+def resnet8() -> nn.Module:
+    torch.manual_seed(0)
+    return CIFARResNet(
+        channels=[[4], [8], [16]], init_block_channels=4, bottleneck=False, num_classes=10
+    )
+
+
+def small(kernel: int = 3, stride: int = 1) -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(2, 6, kernel, stride, padding=kernel // 2), nn.ReLU(), nn.Flatten(),
+        nn.LazyLinear(5),
+    )  # fmt: skip
+
+
+@torch.no_grad()
+def prune(model: nn.Module, density: float, seed: int = 0) -> nn.Module:
+    generator = torch.Generator().manual_seed(seed)
+    for module in model.modules():
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            module.weight *= torch.rand(module.weight.shape, generator=generator) < density
+    return model
+
+
+def loop_operations(weight: Tensor, height: int, width: int, stride: int, pad: int) -> int:
+    """Multiplications of a convolution, counted output by output over a padded image."""
+    rows = range(0, height + 2 * pad - weight.shape[2] + 1, stride)
+    columns = range(0, width + 2 * pad - weight.shape[3] + 1, stride)
+    nonzero = int((weight != 0).sum())
+    return sum(nonzero for _ in rows for _ in columns)
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (3, 2), (1, 2), (5, 3)])
+def test_operations_of_a_convolution_and_a_linear_layer(kernel: int, stride: int) -> None:
+    model, example = small(kernel, stride), torch.randn(3, 2, 9, 7)
+    model(example)
+    prune(model, 0.3)
+    found = measures.operations(model, example)
+    conv, linear = model[0].weight, model[3].weight
+    dense = loop_operations(torch.ones_like(conv), 9, 7, stride, kernel // 2)
+    nonzero = loop_operations(conv, 9, 7, stride, kernel // 2)
+    assert found["0.weight"] == (dense, nonzero)
+    assert found["3.weight"] == (linear.numel(), int((linear != 0).sum()))
+    total = measures.total_operations(model, example)
+    assert total == (dense + linear.numel(), nonzero + found["3.weight"].nonzero)
+
+
+def test_operations_leave_the_model_alone() -> None:
+    model = resnet8()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    measures.operations(model, torch.randn(2, 3, 32, 32))
+    assert model.training
+    assert all(torch.equal(before[name], now) for name, now in model.state_dict().items())
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_a_layer_that_runs_twice_counts_twice() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(4, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.layer(self.layer(x))
+
+    assert measures.total_operations(Twice(), torch.ones(1, 4)) == (32, 32)
+
+
+class Halved(nn.Module):
+    """A parametrisation that prunes the first four rows."""
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return torch.cat([0 * weight[:4], weight[4:]])
+
+
+def test_a_parametrised_weight_counts_as_the_one_that_it_makes() -> None:
+    model = nn.Sequential(nn.Linear(8, 8, bias=False))
+    parametrize.register_parametrization(model[0], "weight", Halved())
+    assert measures.total_operations(model, torch.ones(1, 8)) == (64, 32)
+    assert measures.stored_bytes(model, (4, 4)) == (256, 136, 256, 2 * (64 + 4) + 3 * 4)
+    assert measures.ranks(model)["0.weight"].exact == 4
+
+
+@given(
+    st.integers(1, 20), st.integers(1, 20), st.integers(1, 5), st.integers(1, 5), st.floats(0, 1)
+)
+def test_bytes_are_those_of_the_formats(
+    m: int, n: int, rows: int, columns: int, density: float
+) -> None:
+    """Against scipy's CSR and BSR of the same matrix, with int32 indices."""
+    from scipy import sparse
+
+    model = prune(nn.Sequential(nn.Linear(n, m)), density, seed=m * n)
+    weight = model[0].weight.detach().numpy()
+    found, bias = measures.stored_bytes(model, (rows, columns)), 4 * m
+    dense = weight.nbytes
+    assert found.dense == dense + bias
+    packed = np.packbits(weight != 0).nbytes + weight[weight != 0].nbytes
+    assert found.bitmask == min(packed, dense) + bias
+    csr = sparse.csr_array(weight)
+    size = csr.data.nbytes + csr.indices.nbytes + csr.indptr.nbytes
+    assert found.csr == min(size, dense) + bias
+    if rows > m or columns > n:
+        assert found.bsr == dense + bias
+        return
+    padded = np.pad(weight, ((0, -m % rows), (0, -n % columns)))
+    bsr = sparse.bsr_array(padded, blocksize=(rows, columns))
+    bsr.eliminate_zeros()
+    size = bsr.data.nbytes + bsr.indices.nbytes + bsr.indptr.nbytes
+    assert found.bsr == min(size, dense) + bias
+
+
+def test_bytes_of_blocks_of_a_convolution_follow_its_taps() -> None:
+    """Input channels of one tap stand side by side: zeroing a tap of 8 channels frees its blocks."""
+    model = nn.Sequential(nn.Conv2d(8, 8, 3, bias=False))
+    with torch.no_grad():
+        model[0].weight.fill_(1)[:, :, 0, 0] = 0
+    assert measures.stored_bytes(model, (8, 8)).bsr == 8 * (64 * 4 + 4) + 2 * 4
+
+
+def test_dense_bytes_count_buffers() -> None:
+    model = resnet8()
+    state = model.state_dict().values()
+    assert measures.stored_bytes(model).dense == sum(t.numel() * t.element_size() for t in state)
+
+
+def test_latency_has_a_spread_and_restores_the_mode() -> None:
+    model, example = resnet8(), torch.randn(1, 3, 32, 32)
+    found = measures.latency(model, example, repetitions=5)
+    assert 0 < found.lower <= found.median <= found.upper
+    assert model.training
+    with pytest.raises(UsageError, match="at least 1"):
+        measures.latency(model, example, repetitions=0)
+
+
+def test_a_longer_pass_takes_longer() -> None:
+    """Not a bound on time: 400 layers against one, in turns."""
+    short, long = nn.Linear(64, 64), nn.Sequential(*(nn.Linear(64, 64) for _ in range(400)))
+    one, many = measures.latencies([short, long], torch.ones(8, 64), repetitions=9)
+    assert many.median > one.median
+
+
+def test_cost_puts_them_together() -> None:
+    model, example = prune(resnet8(), 0.1), torch.randn(2, 3, 32, 32)
+    found = measures.cost(model, example, repetitions=2)
+    assert found.parameters == 5214
+    assert found.nonzero == sum(int((p != 0).sum()) for p in model.parameters())
+    assert found.operations == measures.total_operations(model, example)
+    assert found.stored == measures.stored_bytes(model)
+
+
+def test_ranks_of_known_matrices() -> None:
+    model = nn.Sequential(nn.Linear(6, 4), nn.Conv2d(2, 5, 2), nn.Linear(3, 3))
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        left, right = (torch.randint(-3, 4, s, generator=generator) for s in ((4, 2), (2, 6)))
+        model[0].weight.copy_(left @ right)
+        model[1].weight.zero_()
+        model[1].weight.view(5, 8)[range(5), range(5)] = torch.tensor([2.0, 1, 1, 1, 1])
+        model[2].weight.zero_()
+    found = measures.ranks(model)
+    assert found["0.weight"].exact == 2
+    # squared singular values 4, 1, 1, 1, 1 of 8: two tails of 1/8 exceed .2, one of them does not
+    assert measures.ranks(model, 0.2)["1.weight"].delta == 4
+    assert found["1.weight"].stable == pytest.approx(2, rel=rtol())
+    p = np.array([2, 1, 1, 1, 1]) / 6
+    assert found["1.weight"].entropy == pytest.approx(np.exp(-(p * np.log(p)).sum()), rel=rtol())
+    assert found["1.weight"].exact == found["1.weight"].full == 5
+    assert found["2.weight"] == (0, 0.0, 0.0, 0, 3)
+    with pytest.raises(UsageError, match="less than 1"):
+        measures.ranks(model, 1.0)
+
+
+@given(st.floats(0.02, 1), st.integers(0, 1000))
+def test_the_chain_of_ranks(density: float, seed: int) -> None:
+    torch.manual_seed(seed)
+    model = prune(nn.Sequential(nn.Conv2d(3, 9, 2), nn.Linear(8, 7)), density, seed)
+    for name, found in measures.ranks(model).items():
+        weight = model.get_parameter(name).detach().flatten(1)
+        assert found.stable <= found.exact * (1 + rtol())
+        assert found.delta <= found.exact <= structural_rank(weight.numpy() != 0) <= found.full
+        norm, top = weight.double().norm() ** 2, torch.linalg.matrix_norm(weight.double(), 2)
+        assert found.stable == pytest.approx(float(norm / top**2) if found.exact else 0, rel=1e-10)

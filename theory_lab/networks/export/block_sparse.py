@@ -1,0 +1,139 @@
+"""Weights stored in the blocks that are not zero (block compressed sparse rows, BSR).
+
+A format that saves bytes. Whether it saves time depends on the machine, the block and the density:
+it often does not, and `speed_up` measures it.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear, pad
+
+from theory_lab.core import UsageError
+from theory_lab.networks.blocks import Blocks, as_matrix, as_weight
+from theory_lab.networks.export.plain import dense
+from theory_lab.networks.measures.storage import bsr_bytes
+from theory_lab.networks.prunable import prunable_weights
+
+
+def block_sparse(model: nn.Module, block: tuple[int, int] = (8, 8)) -> nn.Module:
+    """A copy, for evaluation, whose layers hold the non-zero blocks (rows, columns) of their weights.
+
+    Blocks tile the matrix (out, kernel * in). A layer stays dense where blocks would not make it
+    smaller; UsageError where that is all of them.
+    """
+    sparse = dense(model)
+    layers = {weight.layer: weight for weight in prunable_weights(sparse)}
+    smaller = [
+        layer
+        for layer, weight in layers.items()
+        if is_supported(layer)
+        and bsr_bytes(weight.effective, block) < weight.effective.nbytes
+    ]
+    if not smaller:
+        raise UsageError(
+            f"No layer gets smaller in blocks of {tuple(block)}; prune the model in such blocks"
+            " first, or take the blocks that it was pruned in."
+        )
+    for name, layer in list(sparse.named_modules()):
+        if layer in smaller:
+            replace(sparse, name, BlockSparse.of(layer, block))
+    return sparse.eval()
+
+
+def is_supported(layer: nn.Module) -> bool:
+    """Linear layers, and plain two-dimensional convolutions."""
+    if isinstance(layer, nn.Conv2d):
+        plain = layer.groups == 1 and layer.dilation == (1, 1) and layer.padding_mode == "zeros"
+        return plain and not isinstance(layer.padding, str)
+    return isinstance(layer, nn.Linear)
+
+
+def replace(model: nn.Module, name: str, layer: nn.Module) -> None:
+    """Put `layer` in the place of the module of this name."""
+    parent, _, child = name.rpartition(".")
+    setattr(model.get_submodule(parent), child, layer)
+
+
+class BlockSparse(nn.Module):
+    """A linear layer or a convolution with W: (out, kernel * in) in BSR, for evaluation.
+
+    `values`: (blocks, rows, columns), `columns`: (blocks,) the block column of each, `pointers`:
+    (block rows + 1,) where each block row starts. W is padded with zeros to whole blocks.
+    """
+
+    values: Tensor
+    columns: Tensor
+    pointers: Tensor
+
+    def __init__(self, layer: nn.Linear | nn.Conv2d, block: tuple[int, int], count: int) -> None:
+        """Room for `count` blocks of a layer like this one."""
+        super().__init__()
+        weight = layer.weight
+        self.blocks = Blocks(tuple(weight.shape), (block[0], block[1]))
+        self.convolution = (
+            (layer.kernel_size, layer.stride, layer.padding)
+            if isinstance(layer, nn.Conv2d)
+            else None
+        )
+        self.register_buffer("values", weight.new_zeros(count, *block))
+        self.register_buffer("columns", weight.new_zeros(count, dtype=torch.int32))
+        pointers = weight.new_zeros(self.blocks.grid[0] + 1, dtype=torch.int32)
+        self.register_buffer("pointers", pointers)
+        self.register_buffer("bias", None if layer.bias is None else layer.bias.detach().clone())
+
+    @classmethod
+    def of(cls, layer: nn.Linear | nn.Conv2d, block: tuple[int, int]) -> BlockSparse:
+        """The same layer in blocks."""
+        blocks = Blocks(tuple(layer.weight.shape), block)
+        (m, n), grid = blocks.matrix_shape, blocks.grid
+        padding = (0, grid[1] * block[1] - n, 0, grid[0] * block[0] - m)
+        padded = pad(as_matrix(layer.weight.detach()), padding)
+        tiles = padded.reshape(grid[0], block[0], grid[1], block[1]).transpose(1, 2)
+        kept = tiles.ne(0).flatten(2).any(2)
+        sparse = cls(layer, block, int(kept.sum()))
+        sparse.values.copy_(tiles[kept])
+        sparse.columns.copy_(kept.nonzero()[:, 1])
+        sparse.pointers[1:] = kept.sum(1).cumsum(0)
+        return sparse
+
+    def matrix(self) -> Tensor:
+        """W as a sparse tensor of torch, padded to whole blocks."""
+        size = [g * b for g, b in zip(self.blocks.grid, self.blocks.size, strict=True)]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*beta state", UserWarning)
+            return torch.sparse_bsr_tensor(
+                self.pointers, self.columns, self.values, size, check_invariants=False
+            )
+
+    def weight(self) -> Tensor:
+        """The dense weight in the layer's own shape."""
+        m, n = self.blocks.matrix_shape
+        return as_weight(self.matrix().to_dense()[:m, :n], self.blocks.shape)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.convolution is None:
+            out = self._times(x.reshape(-1, x.shape[-1]).T).T.reshape(*x.shape[:-1], -1)
+            return out if self.bias is None else out + self.bias
+        windows = self._windows(x, *self.convolution)
+        *_, n, height, width = windows.shape
+        out = self._times(windows.reshape(-1, n * height * width)).reshape(-1, n, height, width)
+        out = out.transpose(0, 1)
+        return out if self.bias is None else out + self.bias[:, None, None]
+
+    def _times(self, x: Tensor) -> Tensor:
+        """W x for x: (kernel * in, any) -> (out, any)."""
+        m, n = self.blocks.matrix_shape
+        missing = self.blocks.grid[1] * self.blocks.size[1] - n
+        return (self.matrix() @ pad(x, (0, 0, 0, missing)).contiguous())[:m]
+
+    @staticmethod
+    def _windows(x: Tensor, kernel: tuple, stride: tuple, padding: tuple) -> Tensor:
+        """(n, in, h, w) -> (kh, kw, in, n, h', w'): what each tap of a convolution sees."""
+        x = pad(x, (padding[1], padding[1], padding[0], padding[0]))
+        seen = x.unfold(2, kernel[0], stride[0]).unfold(3, kernel[1], stride[1])
+        return seen.permute(4, 5, 1, 0, 2, 3)

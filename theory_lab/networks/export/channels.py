@@ -1,0 +1,67 @@
+"""Channels that nothing passes through, physically removed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from theory_lab.networks import graph
+from theory_lab.networks.export.plain import dense
+from theory_lab.networks.graph import InnerChannels
+
+
+def remove_channels(model: nn.Module, example: Tensor) -> nn.Module:
+    """A smaller copy of `model` without its dead inner channels; the outputs are the same.
+
+    Inner channels are those between a convolution with BatchNorm and ReLU and the one convolution
+    that follows it inside a block. Every layer keeps one channel at least. `example`: a batch of
+    inputs, for its shape.
+    """
+    smaller = dense(model)
+    for inner, channels in dead_channels(smaller).items():
+        _remove(smaller, inner, channels, example)
+    return smaller
+
+
+def dead_channels(model: nn.Module) -> dict[InnerChannels, list[int]]:
+    """The channels that can be removed, by layer; never all of a layer.
+
+    A channel c is dead if the next convolution ignores it (W'_{:,c} = 0), or if BatchNorm and ReLU
+    make it 0 whatever the input: gamma_c = 0 and beta_c <= 0, or a filter of zeros whose constant
+    is not above 0 in training and in evaluation. A filter of zeros alone does not do: what
+    BatchNorm adds then reaches the next layer as a constant.
+    """
+    found = {}
+    for inner in graph.inner_channels(model):
+        dead = _is_dead(*(model.get_submodule(name) for name in inner))
+        if dead.all():
+            dead[0] = False
+        if dead.any():
+            found[inner] = dead.nonzero().flatten().tolist()
+    return found
+
+
+@torch.no_grad()
+def _is_dead(conv: nn.Module, norm: nn.Module, following: nn.Module) -> Tensor:
+    """A boolean for every channel (channels,)."""
+    weight, after = conv.get_parameter("weight"), following.get_parameter("weight")
+    gamma, beta = norm.get_parameter("weight"), norm.get_parameter("bias")
+    is_ignored = ~after.ne(0).any(dim=0).flatten(1).any(1)
+    is_constant = ~weight.ne(0).flatten(1).any(1)
+    constant = torch.zeros_like(beta) if conv.bias is None else conv.get_parameter("bias")
+    mean, variance = norm.get_buffer("running_mean"), norm.get_buffer("running_var")
+    evaluated = gamma * (constant - mean) / torch.sqrt(variance + norm.eps) + beta  # type: ignore[operator]
+    is_silent = (beta <= 0) & ((gamma == 0) | (is_constant & (evaluated <= 0)))
+    return is_ignored | is_silent
+
+
+def _remove(model: nn.Module, inner: InnerChannels, channels: list[int], example: Tensor) -> None:
+    """Take the channels out of the convolution and of all that is tied to it."""
+    import torch_pruning
+
+    graph_of = torch_pruning.DependencyGraph().build_dependency(model, example)
+    remove: Callable[..., None] = torch_pruning.prune_conv_out_channels
+    layer = model.get_submodule(inner.conv)
+    graph_of.get_pruning_group(layer, remove, idxs=channels).prune()

@@ -1,0 +1,84 @@
+"""The loss of a model at any weights: a copy of it in eval mode, fed with the same batches."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.optim.swa_utils import update_bn
+
+from theory_lab.core import UsageError
+
+Batches = Iterable[tuple[Tensor, Tensor]]
+"""(inputs, labels); a list or a Loader that gives the same batches each time it is iterated."""
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""(outputs, labels) -> the mean loss of the batch."""
+
+Weights = Mapping[str, Tensor]
+"""Parameters by name; a `state_dict` will do, its buffers are not read."""
+
+
+class Fit(NamedTuple):
+    """The mean loss over all samples, and the share of right answers (None for a regression)."""
+
+    loss: float
+    accuracy: float | None
+
+
+class Landscape:
+    """The loss as a function of the weights. `model` itself is never changed."""
+
+    def __init__(self, model: nn.Module, batches: Batches, loss: Loss = cross_entropy) -> None:
+        if isinstance(batches, Iterator):
+            raise UsageError(
+                "batches is an iterator, which can be read once; pass a list of (inputs, labels) or"
+                " a Loader."
+            )
+        self.model, self.batches, self.loss = copy.deepcopy(model), batches, loss
+        self.parameters = dict(self.model.named_parameters())
+        self.model.eval()
+
+    def check(self, weights: Weights, called: str) -> dict[str, Tensor]:
+        """The model's parameters among `weights`, on its device; UsageError where one is missing or
+        has another shape."""
+        for name, parameter in self.parameters.items():
+            if name not in weights or weights[name].shape != parameter.shape:
+                has = f"the shape {tuple(weights[name].shape)}" if name in weights else "none"
+                raise UsageError(
+                    f"{called} must hold {name!r} of the shape {tuple(parameter.shape)}, but has"
+                    f" {has}; take it from a model of the same architecture."
+                )
+        return {name: weights[name].detach().to(p) for name, p in self.parameters.items()}
+
+    @torch.no_grad()
+    def move_to(self, weights: Weights) -> None:
+        """Take these weights and, for BatchNorm, the statistics that the batches have there."""
+        for name, parameter in self.parameters.items():
+            parameter.copy_(weights[name])
+        update_bn(((inputs, labels) for inputs, labels in self.on_device()), self.model)
+        self.model.eval()
+
+    def on_device(self, batches: Batches | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches, on the model's device."""
+        where = next(iter(self.parameters.values())).device
+        for inputs, labels in self.batches if batches is None else batches:
+            yield inputs.to(where), labels.to(where)
+
+    @torch.no_grad()
+    def fit(self, batches: Batches | None = None) -> Fit:
+        """Loss and accuracy where the model stands, over `batches` or its own."""
+        total, right, count, classifies = 0.0, 0, 0, True
+        for inputs, labels in self.on_device(batches):
+            outputs = self.model(inputs)
+            total += float(self.loss(outputs, labels)) * len(labels)
+            count += len(labels)
+            classifies = classifies and labels.ndim == 1 and not labels.is_floating_point()
+            right += int((outputs.argmax(1) == labels).sum()) if classifies else 0
+        if not count:
+            raise UsageError("There are no batches to measure a loss on; pass at least one.")
+        return Fit(total / count, right / count if classifies else None)

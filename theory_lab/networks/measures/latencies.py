@@ -1,0 +1,60 @@
+"""Measured time of a forward pass."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from theory_lab.core import UsageError
+
+
+class Latency(NamedTuple):
+    """Seconds of one forward pass: the median of the repetitions and their quartiles."""
+
+    median: float
+    lower: float
+    upper: float
+
+
+def latency(model: nn.Module, example: Tensor, *, repetitions: int = 30) -> Latency:
+    """The time of `model(example)` in eval mode, as this machine and its threads give it now."""
+    return latencies([model], example, repetitions=repetitions)[0]
+
+
+def latencies(
+    models: Sequence[nn.Module], example: Tensor, *, repetitions: int = 30, warm_up: int = 3
+) -> list[Latency]:
+    """The times of several models on one input, in turns, so that all meet the same noise."""
+    if repetitions < 1:
+        raise UsageError(f"repetitions is {repetitions!r}, but it must be at least 1.")
+    modes = [model.training for model in models]
+    times = torch.empty(repetitions, len(models), dtype=torch.float64)
+    with torch.inference_mode():
+        for repetition in range(-warm_up, repetitions):
+            for i, model in enumerate(models):
+                seconds = _time(model.eval(), example)
+                if repetition >= 0:
+                    times[repetition, i] = seconds
+    for model, mode in zip(models, modes, strict=True):
+        model.train(mode)
+    lower, median, upper = times.quantile(torch.tensor([0.25, 0.5, 0.75], dtype=times.dtype), 0)
+    found = zip(median.tolist(), lower.tolist(), upper.tolist(), strict=True)
+    return [Latency(*each) for each in found]
+
+
+def _time(model: nn.Module, example: Tensor) -> float:
+    _wait(example)
+    start = time.perf_counter()
+    model(example)
+    _wait(example)
+    return time.perf_counter() - start
+
+
+def _wait(example: Tensor) -> None:
+    """A GPU works on its own: wait until it is done."""
+    if example.is_cuda:
+        torch.cuda.synchronize(example.device)
