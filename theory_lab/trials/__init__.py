@@ -1,0 +1,1 @@
+"""Experiments and claims on trained networks: the only room that sees both bounds and torch."""

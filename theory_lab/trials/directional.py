@@ -1,0 +1,173 @@
+"""Directional pruning on a network: gRDA beside SGD from the same start on the same batches.
+
+Source: arXiv:2006.09358 and its authors' code. Trained without momentum and weight decay at a
+constant learning rate, as there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from theory_lab.core import Claim, Experiment, Source
+from theory_lab.core.checks import at_least, nonnegative, positive
+from theory_lab.core.reduce import each, paired_difference
+from theory_lab.core.types import ENOUGH_SEEDS
+from theory_lab.trials import levels
+from theory_lab.trials.problems import data_of, draw, fresh_model
+from theory_lab.trials.recipes import dense_model, recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+PAPER = "arXiv:2006.09358"
+TOP = 10
+"""Eigenvectors of the Hessian, as in the paper."""
+OTHER_SEED = 1
+"""Added to the problem's seed: an independent SGD run."""
+
+
+def run(
+    at: dict[str, Any],
+    *,
+    strength: Annotated[float, positive],
+    exponent: Annotated[float, positive],
+    epochs: Annotated[int, at_least(1)],
+    batch_size: Annotated[int, at_least(1)] = 64,
+    lr: Annotated[float, positive] = 0.1,
+    weight_decay: Annotated[float, nonnegative] = 0.0,
+    rng: Any,
+) -> dict[str, Any]:
+    """Losses are means over the training set, without augmentation.
+
+    `strength` and `exponent`: c and mu of gRDA. `loss_magnitude`: of the SGD run pruned by
+    magnitude, all layers together, to gRDA's sparsity. `barrier`: how far the loss on the straight
+    line from SGD to gRDA rises above its higher end; `barrier_independent`: the same for two SGD
+    runs of different seeds. `share`: of the displacement SGD to gRDA in the top eigenvectors of
+    the Hessian at SGD; `share_random`: sqrt(k / d).
+    """
+    from theory_lab.networks import train
+    from theory_lab.networks.measures import Eigenspace, straight_line
+    from theory_lab.networks.optim import GRDA
+
+    numbers = dict(
+        epochs=epochs, batch_size=batch_size, lr=lr, momentum=0.0, weight_decay=weight_decay,
+        schedule="constant",
+    )  # fmt: skip
+    data, plan = data_of(at, rng.device), recipe(at, **numbers)
+    sgd = dense_model(at, rng.device, **numbers)
+    other = dense_model({**at, "seed": at["seed"] + OTHER_SEED}, rng.device, **numbers)
+    grda = fresh_model(at, rng.device)
+    optimizer = GRDA(grda.parameters(), lr=lr, c=strength, mu=exponent)
+    history = train.fit(grda, data, plan, optimizer=optimizer, progress=False)
+    pruned, zeros = _pruned_like(sgd, grda)
+    batches = _batches(data)
+    line = straight_line(sgd, _weights(sgd), _weights(grda), batches, points=11)
+    far = straight_line(sgd, _weights(sgd), _weights(other), batches, points=11)
+    top = Eigenspace(sgd, batches, TOP)
+    share = top.share(_displacement(sgd, grda))
+    return dict(
+        sparsity=zeros,
+        loss_grda=train.evaluate(grda, data, train=True).loss,
+        loss_sgd=train.evaluate(sgd, data, train=True).loss,
+        loss_magnitude=train.evaluate(pruned, data, train=True).loss,
+        accuracy_grda=train.evaluate(grda, data).accuracy,
+        accuracy_sgd=train.evaluate(sgd, data).accuracy,
+        accuracy_magnitude=train.evaluate(pruned, data).accuracy,
+        barrier=_barrier(line),
+        barrier_independent=_barrier(far),
+        share=share.share,
+        share_random=share.baseline,
+        share_magnitude=top.share(_displacement(sgd, pruned)).share,
+        trace=dict(
+            position=line.positions,
+            line=[fit.loss for fit in line.train],
+            line_independent=[fit.loss for fit in far.train],
+            epoch_sparsity=history.sparsity,
+        ),
+    )
+
+
+def _pruned_like(sgd: nn.Module, grda: nn.Module) -> tuple[nn.Module, float]:
+    """A copy of `sgd` with as many of its smallest prunable weights at zero, and that share."""
+    import copy
+
+    import torch
+
+    from theory_lab.networks.prunable import count_zeros, prunable_weights
+    from theory_lab.networks.selection import keep_largest
+
+    zeros, size = count_zeros(grda)
+    pruned = copy.deepcopy(sgd)
+    weights = [weight.parameter for weight in prunable_weights(pruned)]
+    masks = keep_largest([weight.abs() for weight in weights], max(size - zeros, len(weights)))
+    with torch.no_grad():
+        for weight, mask in zip(weights, masks, strict=True):
+            weight.masked_fill_(~mask, 0.0)
+    return pruned, zeros / size
+
+
+def _batches(data: Any) -> Any:
+    from theory_lab.networks.loader import Loader
+
+    return list(Loader(data, 1000, seed=0, augment=False, drop_last=False))
+
+
+def _weights(model: nn.Module) -> dict[str, Tensor]:
+    return {name: parameter.detach() for name, parameter in model.named_parameters()}
+
+
+def _displacement(start: nn.Module, end: nn.Module) -> dict[str, Tensor]:
+    there = _weights(end)
+    return {name: there[name] - here for name, here in _weights(start).items()}
+
+
+def _barrier(line: Any) -> float:
+    losses = [fit.loss for fit in line.train]
+    return max(losses) - max(losses[0], losses[-1])
+
+
+DIRECTIONAL = Experiment("trials.directional", draw, run)
+
+LOSS = Claim(
+    "trials.directional.loss",
+    Source(PAPER, "experiments: directional pruning against magnitude pruning"),
+    "The training loss of gRDA is at most that of the SGD run pruned by magnitude to the same"
+    " sparsity.",
+    relation="<=",
+    experiment=DIRECTIONAL,
+    measure=paired_difference("loss_grda", "loss_magnitude", level=levels.LEVEL),
+    predict=lambda f: 0.0,
+    scale=1.0,
+    conditions=[ENOUGH_SEEDS],
+    basis="empirical",
+    formula="L(w_gRDA) − L(magnitude-pruned w_SGD) ≤ 0",
+)
+
+STRAIGHT_LINE = Claim(
+    "trials.directional.straight_line",
+    Source(PAPER, "experiments: connectivity of gRDA and SGD"),
+    "On the straight line from SGD to gRDA the training loss rises by at most .05 above its higher"
+    " end.",
+    relation="<=",
+    experiment=DIRECTIONAL,
+    measure=each("barrier"),
+    predict=lambda f: 0.05,
+    basis="empirical",
+    formula="max_t L(w_t) − max(L(w_0), L(w_1)) ≤ .05",
+)
+
+HESSIAN_SHARE = Claim(
+    "trials.directional.hessian_share",
+    Source(PAPER, "experiments: projection on the top eigenvectors of the Hessian"),
+    "Of the displacement from SGD to gRDA the top 10 eigenvectors of the Hessian hold no more than"
+    " of a random direction.",
+    relation="<=",
+    experiment=DIRECTIONAL,
+    observed=["share_random"],
+    measure=each("share"),
+    predict=lambda f: f["share_random"],
+    basis="empirical",
+    formula="‖P Δ‖ / ‖Δ‖ ≤ √(k/d)",
+)
+
+CLAIMS = [LOSS, STRAIGHT_LINE, HESSIAN_SHARE]

@@ -1,0 +1,124 @@
+"""Which of two methods ends better, at the same sparsity, on the same problems, in the same time."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import NamedTuple
+
+import numpy as np
+
+from theory_lab.core import Claim, Record, Source
+from theory_lab.core.reduce import Quantity, paired_contrast
+from theory_lab.core.types import ENOUGH_SEEDS, Relation
+from theory_lab.trials import levels
+from theory_lab.trials.training import TRAINING
+
+ATTENTION_PAPER, RANK_PAPER = "arXiv:2402.17902", "arXiv:2311.17493"
+BASELINE = "gradual magnitude"
+
+
+class Order(NamedTuple):
+    """Two methods and the claim that compares them."""
+
+    first: str
+    second: str
+    claim: Claim
+
+
+def contrast(
+    name: str,
+    source: Source,
+    statement: str,
+    first: str,
+    second: str,
+    quantity: Quantity,
+    *,
+    relation: Relation = ">=",
+    predicted: float = 0.0,
+    tolerance: float = 1e-7,
+    formula: str,
+) -> Order:
+    """The mean over seeds of `quantity` under the first method minus that under the second."""
+    claim = Claim(
+        f"trials.{name}",
+        source,
+        statement,
+        relation=relation,
+        experiment=TRAINING,
+        measure=paired_contrast(quantity, "method", first, second, level=levels.LEVEL),
+        predict=lambda f: predicted,
+        scale=1.0,
+        tolerance=tolerance,
+        conditions=[ENOUGH_SEEDS],
+        basis="empirical",
+        formula=formula,
+    )
+    return Order(first, second, claim)
+
+
+def accuracy(name: str, source: Source, better: str, worse: str) -> Order:
+    """The claim that one method is at least as accurate as another."""
+    return contrast(
+        name, source, f"The test accuracy of {better} is at least that of {worse}.",
+        better, worse, "test_accuracy", formula="accuracy of the first − accuracy of the second ≥ 0",
+    )  # fmt: skip
+
+
+def log_delta_rank(record: Record) -> float:
+    """log of the mean delta-rank of the layers but the last."""
+    return math.log(float(np.mean(record.result("delta_rank").value[:-1])))
+
+
+ATTENTION = accuracy(
+    "attention.accuracy",
+    Source(ATTENTION_PAPER, "experiments: SequentialAttention++ against ACDC"),
+    "SequentialAttention++",
+    "ACDC",
+)
+
+EVERY_STEP_RANK = contrast(
+    "rank.every_step",
+    Source(RANK_PAPER, "the rank loss, added to every step's loss"),
+    "With the rank loss in every step the mean delta-rank of the pruned layers is at least 1.3 times"
+    " that of gradual magnitude pruning.",
+    "RPG every step", BASELINE, log_delta_rank,
+    predicted=math.log(1.3), formula="log(delta-rank ratio) ≥ log 1.3",
+)  # fmt: skip
+
+GROWTH_ONLY_RANK = contrast(
+    "rank.growth_only",
+    Source(RANK_PAPER, "the rank loss at the updates of the mask, as in the authors' code"),
+    "With the rank loss at the updates of the mask alone the mean delta-rank is within 10 % of that"
+    " of gradual magnitude pruning.",
+    "RPG growth only", BASELINE, log_delta_rank,
+    relation="=", tolerance=math.log(1.1), formula="|log(delta-rank ratio)| ≤ log 1.1",
+)  # fmt: skip
+
+RPG_ACCURACY = accuracy(
+    "rank.accuracy",
+    Source(RANK_PAPER, "experiments: RPG against other pruners"),
+    "RPG growth only",
+    BASELINE,
+)
+
+RANK = [EVERY_STEP_RANK, GROWTH_ONLY_RANK, RPG_ACCURACY]
+
+
+def _slug(method: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", method.lower()).strip("_")
+
+
+TABLE = [
+    accuracy(f"table.{_slug(better)}", Source(paper, "experiments"), better, worse)
+    for better, worse, paper in (
+        ("SequentialAttention++", "ACDC", ATTENTION_PAPER),
+        ("RPG growth only", BASELINE, RANK_PAPER),
+        ("RPG every step", BASELINE, RANK_PAPER),
+        ("SynFlow", "random IGQ", "arXiv:2006.05467"),
+        (BASELINE, "SynFlow", "arXiv:1710.01878"),
+    )
+]
+"""The orders of the scale-up table."""
+
+CLAIMS = [order.claim for order in (ATTENTION, *RANK, *TABLE)]

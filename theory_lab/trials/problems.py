@@ -1,0 +1,59 @@
+"""What a training starts from: data, a network and a seed. torch is imported inside functions.
+
+Everything random in a training comes from the problem's `seed`: the start of the weights, the order
+of the images, their augmentation. Methods that are compared share the problem, hence all of these.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+from theory_lab.core.checks import at_least
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from theory_lab.networks.datasets import Dataset
+
+Problem = Mapping[str, Any]
+Count = Annotated[int, at_least(0)]
+
+
+def draw(data: str, net: str, train_size: Count = 0, *, rng: Any) -> dict[str, Any]:
+    """`train_size` examples of the training set; 0 takes all. `note` names the data in tables."""
+    found = dataset(data, train_size)
+    return dict(
+        data=data,
+        net=net,
+        train_size=train_size,
+        note=found.note,
+        examples=len(found.train_labels),
+        seed=int(rng.integers(2**31)),
+    )
+
+
+@functools.lru_cache(maxsize=2)
+def dataset(data: str, train_size: int, device: str = "cpu") -> Dataset:
+    """The data set on a device, read once in a process."""
+    from theory_lab.networks import datasets
+
+    return datasets.load(data, device=device, train_size=train_size or None)
+
+
+def data_of(problem: Problem, device: str) -> Dataset:
+    """The problem's data on a device."""
+    return dataset(problem["data"], problem["train_size"], device)
+
+
+def fresh_model(problem: Problem, device: str, seed: int | None = None) -> nn.Module:
+    """The problem's network at its start; torch's global streams are left as they were."""
+    import torch
+
+    from theory_lab.networks import models
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(problem["seed"] if seed is None else seed)
+        model = models.build(problem["net"], data_of(problem, "cpu"))
+    return model.to(device)

@@ -1,0 +1,118 @@
+"""From the numbers of a cell to a recipe of training, and the files a long training keeps.
+
+Files lie in the folder that the runner names, beside the ledger: a cache, never a record. Their
+names hold the SHA-256 of all that decides what is in them, the code of the package included.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import os
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from theory_lab.core.seeds import canonical_json
+from theory_lab.trials.problems import Problem, data_of, fresh_model
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from theory_lab.networks.recipe import Recipe
+
+CHECKPOINTS = "THEORY_LAB_CHECKPOINTS"
+DEPENDED_ON = ("core", "data", "networks", "numerics", "trials")
+"""The rooms whose code decides how a training ends."""
+
+
+def recipe(problem: Problem, **numbers: Any) -> Recipe:
+    """The recipe of these numbers, with the problem's seed."""
+    from theory_lab.networks.recipe import Recipe
+
+    return Recipe(seed=problem["seed"], **numbers)
+
+
+def dense_model(problem: Problem, device: str, **numbers: Any) -> nn.Module:
+    """The problem's network trained without pruning by a recipe of these numbers.
+
+    Trials share it: the first one trains and keeps it, under a lock, the others read it.
+    """
+    from theory_lab.networks import train
+
+    model, data = fresh_model(problem, device), data_of(problem, device)
+    with kept_file("dense", problem, device, **numbers) as file:
+        if file is None or not _read(model, file):
+            train.fit(
+                model, data, recipe(problem, **numbers), progress=False,
+                checkpoint=unfinished(file),
+            )  # fmt: skip
+            _write(model, file)
+            finished(file)
+    return model
+
+
+@contextlib.contextmanager
+def kept_file(kind: str, problem: Problem, device: str, **numbers: Any) -> Iterator[Path | None]:
+    """The place of a file of this kind, for us alone while the context lasts; None without a folder
+    to keep it in."""
+    folder = os.environ.get(CHECKPOINTS)
+    if not folder:
+        yield None
+        return
+    from filelock import FileLock
+
+    content = [kind, dict(problem), device, numbers, _code()]
+    file = Path(folder) / f"{kind}-{hashlib.sha256(canonical_json(content).encode()).hexdigest()}"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(file.with_suffix(".lock")):
+        yield file
+
+
+def unfinished(file: Path | None) -> Path | None:
+    """Where a training keeps its checkpoint while it goes on."""
+    return None if file is None else file.with_suffix(".unfinished")
+
+
+def finished(file: Path | None) -> None:
+    """The training has ended: its checkpoint is of no more use."""
+    if file is not None:
+        file.with_suffix(".unfinished").unlink(missing_ok=True)
+
+
+def _read(model: nn.Module, file: Path) -> bool:
+    """Load what is kept; False where there is nothing, or nothing whole."""
+    import torch
+
+    try:
+        state = torch.load(file, map_location=next(model.parameters()).device, weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):
+        return False
+    model.load_state_dict(state)
+    model.eval()
+    return True
+
+
+def _write(model: nn.Module, file: Path | None) -> None:
+    """By rename."""
+    import torch
+
+    if file is None:
+        return
+    part = file.with_suffix(".part")
+    torch.save(model.state_dict(), part)
+    os.replace(part, file)
+
+
+@functools.cache
+def _code() -> str:
+    """A SHA-256 of the package's code that a training depends on, and of torch's version."""
+    import torch
+
+    root, found = Path(__file__).resolve().parents[1], hashlib.sha256(torch.__version__.encode())
+    for room in DEPENDED_ON:
+        for file in sorted((root / room).rglob("*.py")):
+            found.update(file.read_bytes())
+    return found.hexdigest()

@@ -1,0 +1,90 @@
+"""One training run with one method, from its start to its figures: a cell of every table."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from theory_lab.core import Experiment
+from theory_lab.core.checks import at_least, at_most, nonnegative, one_of, positive
+from theory_lab.trials import methods
+from theory_lab.trials.problems import data_of, draw, fresh_model
+from theory_lab.trials.recipes import finished, kept_file, recipe, unfinished
+
+DELTA = 0.1
+"""The delta-rank leaves out this share of a weight's energy."""
+
+
+def run(
+    at: dict[str, Any],
+    *,
+    method: Annotated[str, one_of(methods.METHODS)],
+    sparsity: Annotated[float, nonnegative, at_most(1)] = 0.0,
+    block: Annotated[int, at_least(1)] = 1,
+    strength: Annotated[float, nonnegative] = 0.0,
+    exponent: Annotated[float, nonnegative] = 0.0,
+    every: Annotated[int, at_least(1)] = 100,
+    epochs: Annotated[int, at_least(1)],
+    batch_size: Annotated[int, at_least(1)] = 128,
+    lr: Annotated[float, positive] = 0.1,
+    momentum: Annotated[float, nonnegative] = 0.9,
+    weight_decay: Annotated[float, nonnegative] = 5e-4,
+    schedule: str = "one_cycle",
+    warmup: Annotated[float, nonnegative] = 0.0,
+    label_smoothing: Annotated[float, nonnegative] = 0.0,
+    engine: str = "eager",
+    rng: Any,
+) -> dict[str, Any]:
+    """Accuracies, losses and sparsities are those of the finished model.
+
+    `density`, `delta_rank`, `stable_rank`, `exact_rank`: one entry for each prunable weight.
+    `compression`: all / kept, `effective_compression`: all / on a path. `history_…`: one entry for
+    each epoch. A training that diverged has the losses that it had then. gRDA is trained without
+    momentum and weight decay, as by its authors.
+    """
+    from theory_lab.networks import train
+
+    setting = methods.Setting(sparsity, block, strength, exponent, every, at["seed"])
+    plain = dict(momentum=0.0, weight_decay=0.0) if method == "gRDA" else {}
+    numbers = dict(
+        epochs=epochs, batch_size=batch_size, lr=lr, momentum=momentum, weight_decay=weight_decay,
+        schedule=schedule, warmup=warmup, label_smoothing=label_smoothing,
+    ) | plain  # fmt: skip
+    model, data = fresh_model(at, rng.device), data_of(at, rng.device)
+    with kept_file("run", at, rng.device, method=method, setting=tuple(setting), **numbers) as file:
+        history = train.fit(
+            model,
+            data,
+            recipe(at, **numbers),
+            optimizer=methods.optimizer_of(method, setting, lr),
+            pruner=methods.pruner_of(method, setting),
+            checkpoint=unfinished(file),
+            engine=engine,
+            progress=False,
+        )
+        finished(file)
+    return {**history.final, **_figures(model, data), **_history(history)}
+
+
+def _figures(model: Any, data: Any) -> dict[str, Any]:
+    """What is measured on the finished model."""
+    from theory_lab.networks import measures
+
+    ranks = measures.ranks(model, DELTA).values()
+    return dict(
+        density=[1 - sparsity for sparsity in measures.layer_sparsities(model).values()],
+        delta_rank=[found.delta for found in ranks],
+        stable_rank=[found.stable for found in ranks],
+        exact_rank=[found.exact for found in ranks],
+        full_rank=[found.full for found in ranks],
+        compression=1 / (1 - measures.sparsity(model)),
+        effective_compression=measures.effective_compression(model, data.example()),
+    )
+
+
+def _history(history: Any) -> dict[str, Any]:
+    columns = ("step", "loss", "accuracy", "test_loss", "test_accuracy", "sparsity")
+    rows = {f"history_{column}": getattr(history, column) for column in columns}
+    return rows | {"diverged": history.status == "diverged"}
+
+
+TRAINING = Experiment("trials.training", draw, run, checks=[methods.check], device_ready=True)
