@@ -126,20 +126,22 @@ def paired_contrast(
 ) -> Reduction:
     """The mean over replicates of the quantity at `over = first` minus that at `over = second`.
 
-    The two rungs of a replicate met the same problem. Student's interval at `level`.
+    `first=None` is the one other rung. The rungs of a replicate met the same problem. Student's
+    interval at `level`.
     """
 
     def compute(records: Sequence[Record], relation: str) -> Measurement:
-        runs = [_rung(quantity, records, over, rung) for rung in (first, second)]
-        if runs[0].keys() != runs[1].keys():
+        others = {record.params.get(over) for record in records} - {second}
+        there = first if first is not None or len(others) != 1 else others.pop()
+        one, two = (_rung(quantity, records, over, rung) for rung in (there, second))
+        if not one or one.keys() != two.keys():
             raise UsageError(
-                f"A contrast over {over!r} needs {first!r} and {second!r} in the same replicates."
+                f"A contrast over {over!r} needs {first or 'one other rung'} and {second} in the"
+                " same replicates."
             )
-        return _student(
-            np.array([runs[0][r] - runs[1][r] for r in sorted(runs[0])]), relation, level
-        )
+        return _student(np.array([one[r] - two[r] for r in sorted(one)]), relation, level)
 
-    return Reduction(f"{_label(quantity)} of {first} minus {second}", compute)
+    return Reduction(f"{_label(quantity)} of {first or 'the other'} minus {second}", compute)
 
 
 def _rung(

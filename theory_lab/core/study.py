@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, field, is_dataclass
 from typing import Any
 
 from theory_lab.core import reduce
@@ -91,6 +91,7 @@ class Study:
     figures. `presets` names those that the functions know; `full` must contain `quick`.
     `order(params, replicate)` is the key by which cells are measured, the least first: what a
     deadline should not cut off. Without it they are measured in the order of the claims.
+    `smoke`: values that `--smoke` gives to parameters of these names, where a case has them.
     """
 
     id: str
@@ -102,6 +103,7 @@ class Study:
     options: type | None = None
     presets: Sequence[str] = PRESETS
     order: Callable[[Mapping[str, Any], int], Any] | None = None
+    smoke: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not all(isinstance(claim, Claim) for claim in self.claims):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,40 +70,51 @@ def plan(study: Study, preset: str, options: Any = None, smoke: bool = False) ->
     """Lay out a study; UsageError for anything that its experiments do not accept.
 
     `smoke` keeps one case for each claim and control, with one replicate (two where a reduction
-    pools them), so that every path is walked in seconds.
+    pools them) and the study's own `smoke` sizes, so that every path is walked in seconds.
     """
     cases = study.cases_of(preset, options)
     controls = study.controls_of(preset, options)
+    sizes = study.smoke if smoke else None
     return Plan(
-        study, preset, tuple(_claim_plan(claim, cases, controls, smoke) for claim in study.claims)
+        study, preset, tuple(_claim_plan(claim, cases, controls, sizes) for claim in study.claims)
     )
 
 
+Sizes = Mapping[str, Any] | None
+"""What `--smoke` sets; None without it."""
+
+
 def _claim_plan(
-    claim: Claim, cases: Sequence[Case], controls: Sequence[Control], smoke: bool
+    claim: Claim, cases: Sequence[Case], controls: Sequence[Control], sizes: Sizes
 ) -> ClaimPlan:
-    own = _shrunk([case for case in cases if case.serves(claim)], smoke)
+    own = _shrunk([case for case in cases if case.serves(claim)], sizes)
     units = _units(claim.experiment, claim.measure, own)
     planned = [
-        (control, _control_units(claim, control, own, smoke))
+        (control, _control_units(claim, control, own, sizes))
         for control in controls
         if control.concerns(claim)
     ]
     return ClaimPlan(claim, units, tuple(planned))
 
 
-def _shrunk(cases: Sequence[Case], smoke: bool) -> Sequence[Case]:
-    if not smoke:
+def _shrunk(cases: Sequence[Case], sizes: Sizes) -> Sequence[Case]:
+    if sizes is None:
         return cases
-    return [Case(c.params, c.over, min(2, c.replicates), c.claims) for c in cases[:1]]
+    return [
+        Case(_resized(c.params, sizes), c.over, min(2, c.replicates), c.claims) for c in cases[:1]
+    ]
+
+
+def _resized(params: Mapping[str, Any], sizes: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: sizes.get(name, value) for name, value in params.items()}
 
 
 def _control_units(
-    claim: Claim, control: Control, own: Sequence[Case], smoke: bool
+    claim: Claim, control: Control, own: Sequence[Case], sizes: Sizes
 ) -> tuple[Unit, ...]:
     """The control's own cases, or the claim's where it only measures something else on them."""
     experiment = control.experiment or claim.experiment
-    cases = _shrunk(control.cases, smoke) if control.cases else own
+    cases = _shrunk(control.cases, sizes) if control.cases else own
     if control.experiment is not None and not control.cases:
         cases = [_moved(case, experiment) for case in own]
     return _units(experiment, control.measure or claim.measure, cases)

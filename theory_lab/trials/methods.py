@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from theory_lab.core import UsageError
+from theory_lab.core import BadParameter, UsageError
 
 if TYPE_CHECKING:
     from torch import nn, optim
@@ -17,14 +18,15 @@ FINE_TUNING = 0.15
 """The last share of a training, which a method that prunes once leaves for fine-tuning."""
 
 
+RANK_STRENGTH = {"growth_only": 3.0, "every_step": 0.3}
+"""lambda of the rank loss; where it acts at the updates of the mask alone, only its direction counts."""
+
+
 class Setting(NamedTuple):
-    """What a cell says of its method: block side, strength (c of gRDA, lambda of a penalty or a
-    rank loss), exponent mu of gRDA, iterations between two updates of the masks."""
+    """What a cell says of its method; `every`: iterations between two updates of the masks."""
 
     sparsity: float
     block: int
-    strength: float
-    exponent: float
     every: int
     seed: int
 
@@ -34,7 +36,9 @@ def _gradual(p: Any, s: Setting, **rest: Any) -> dict[str, Any]:
 
 
 def _rpg(p: Any, s: Setting, mode: str) -> dict[str, Any]:
-    return dict(cls=p.RPG, mode=mode, strength=s.strength, every=s.every, seed=s.seed, linear=None)
+    return dict(
+        cls=p.RPG, mode=mode, strength=RANK_STRENGTH[mode], every=s.every, seed=s.seed, linear=None
+    )
 
 
 Named = Callable[[Any, Setting], dict[str, Any]]
@@ -62,14 +66,26 @@ _PRUNERS: dict[str, Named] = {
 ONE_SHOT = (
     "magnitude", "LAMP", "SNIP", "SynFlow", "random uniform", "random ERK", "random IGQ",
 )  # fmt: skip
-WITHOUT_TARGET = ("dense", "gRDA")
-"""Methods that are given no sparsity: the one has none, the other reaches what c and mu give."""
-METHODS = (*WITHOUT_TARGET, *_PRUNERS)
+_GRDA = re.compile(r"gRDA\(c=([0-9.e-]+), mu=([0-9.e-]+)\)")
+
+
+def grda(c: float, mu: float) -> str:
+    """The name of gRDA with these settings; its sparsity is what they give."""
+    return f"gRDA(c={c:g}, mu={mu:g})"
+
+
+def known(name: str, method: str) -> None:
+    """A validator of parameters: refuses what is no method."""
+    if not (method == "dense" or method in _PRUNERS or _GRDA.fullmatch(method)):
+        raise BadParameter(
+            f"{name} is {method!r}, but it must be one of dense, {', '.join(_PRUNERS)}, or"
+            f" {grda(5e-4, 0.55)} with numbers of your own."
+        )
 
 
 def pruner_of(method: str, setting: Setting) -> Callable[..., Pruner] | None:
     """What `train.fit` takes as `pruner`; None for a method that needs none."""
-    if method in WITHOUT_TARGET:
+    if method not in _PRUNERS:
         return None
 
     def make(model: nn.Module, optimizer: optim.Optimizer, steps: int, batches: Any) -> Pruner:
@@ -88,15 +104,17 @@ def pruner_of(method: str, setting: Setting) -> Callable[..., Pruner] | None:
     return make
 
 
-def optimizer_of(method: str, setting: Setting, lr: float) -> Callable[[nn.Module], Any] | None:
+def optimizer_of(method: str, lr: float) -> Callable[[nn.Module], Any] | None:
     """What `train.fit` takes as `optimizer`; None for the recipe's own."""
-    if method != "gRDA":
+    found = _GRDA.fullmatch(method)
+    if not found:
         return None
+    c, mu = map(float, found.groups())
 
     def make(model: nn.Module) -> optim.Optimizer:
         from theory_lab.networks.optim import GRDA
 
-        return GRDA(model.parameters(), lr=lr, c=setting.strength, mu=setting.exponent)
+        return GRDA(model.parameters(), lr=lr, c=c, mu=mu)
 
     return make
 
@@ -108,7 +126,7 @@ def prune_now(model: nn.Module, method: str, sparsity: float, data: Dataset, see
     from theory_lab.networks import pruners
     from theory_lab.networks.loader import Loader
 
-    options = _PRUNERS[method](pruners, Setting(sparsity, 1, 0.0, 0.0, 1, seed))
+    options = _PRUNERS[method](pruners, Setting(sparsity, 1, 1, seed))
     cls = options.pop("cls")
     options |= {"at": 0} if "at" in options else {}
     options |= {"batches": Loader(data, 128, seed=seed, augment=False)} if "batches" in options else {}
@@ -124,13 +142,11 @@ def _is_linear(model: nn.Module) -> bool:
 
 
 def check(values: Any) -> None:
-    """A method has the settings that it needs; UsageError otherwise."""
+    """A method has the sparsity that it needs; UsageError otherwise."""
     method, sparsity = values["method"], values["sparsity"]
-    if method in WITHOUT_TARGET and sparsity != 0:
+    if method not in _PRUNERS and sparsity != 0:
         raise UsageError(f"{method} has no target sparsity; leave sparsity at 0.")
-    if method not in WITHOUT_TARGET and not 0 < sparsity < 1:
+    if method in _PRUNERS and not 0 < sparsity < 1:
         raise UsageError(
             f"{method} prunes to a sparsity between 0 and 1, but it was given {sparsity}."
         )
-    if method == "gRDA" and not (values["strength"] > 0 and values["exponent"] > 0):
-        raise UsageError("gRDA needs a strength c and an exponent mu greater than 0.")

@@ -6,6 +6,7 @@ of the images, their augmentation. Methods that are compared share the problem, 
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,13 +22,16 @@ Problem = Mapping[str, Any]
 Count = Annotated[int, at_least(0)]
 
 
-def draw(data: str, net: str, train_size: Count = 0, *, rng: Any) -> dict[str, Any]:
-    """`train_size` examples of the training set; 0 takes all. `note` names the data in tables."""
-    found = dataset(data, train_size)
+def draw(
+    data: str, net: str, train_size: Count = 0, test_size: Count = 0, *, rng: Any
+) -> dict[str, Any]:
+    """So many examples of the training and the test set; 0 takes all. `note` names the data."""
+    found = dataset(data, train_size, test_size)
     return dict(
         data=data,
         net=net,
         train_size=train_size,
+        test_size=test_size,
         note=found.note,
         examples=len(found.train_labels),
         seed=int(rng.integers(2**31)),
@@ -35,16 +39,25 @@ def draw(data: str, net: str, train_size: Count = 0, *, rng: Any) -> dict[str, A
 
 
 @functools.lru_cache(maxsize=2)
-def dataset(data: str, train_size: int, device: str = "cpu") -> Dataset:
+def dataset(data: str, train_size: int, test_size: int, device: str = "cpu") -> Dataset:
     """The data set on a device, read once in a process."""
     from theory_lab.networks import datasets
 
-    return datasets.load(data, device=device, train_size=train_size or None)
+    found = datasets.load(data, device=device, train_size=train_size or None)
+    if not test_size:
+        return found
+    chosen = datasets.spread(len(found.test_labels), test_size)
+    return dataclasses.replace(
+        found,
+        note=f"{found.note}, {len(chosen):,} test examples",
+        test=found.test[chosen],
+        test_labels=found.test_labels[chosen],
+    )
 
 
 def data_of(problem: Problem, device: str) -> Dataset:
     """The problem's data on a device."""
-    return dataset(problem["data"], problem["train_size"], device)
+    return dataset(problem["data"], problem["train_size"], problem["test_size"], device)
 
 
 def fresh_model(problem: Problem, device: str, seed: int | None = None) -> nn.Module:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from theory_lab.core import Experiment
-from theory_lab.core.checks import at_least, at_most, nonnegative, one_of, positive
+from theory_lab.core.checks import at_least, at_most, nonnegative, positive
 from theory_lab.trials import methods
 from theory_lab.trials.problems import data_of, draw, fresh_model
 from theory_lab.trials.recipes import finished, kept_file, recipe, unfinished
@@ -17,11 +17,9 @@ DELTA = 0.1
 def run(
     at: dict[str, Any],
     *,
-    method: Annotated[str, one_of(methods.METHODS)],
+    method: Annotated[str, methods.known],
     sparsity: Annotated[float, nonnegative, at_most(1)] = 0.0,
     block: Annotated[int, at_least(1)] = 1,
-    strength: Annotated[float, nonnegative] = 0.0,
-    exponent: Annotated[float, nonnegative] = 0.0,
     every: Annotated[int, at_least(1)] = 100,
     epochs: Annotated[int, at_least(1)],
     batch_size: Annotated[int, at_least(1)] = 128,
@@ -43,8 +41,8 @@ def run(
     """
     from theory_lab.networks import train
 
-    setting = methods.Setting(sparsity, block, strength, exponent, every, at["seed"])
-    plain = dict(momentum=0.0, weight_decay=0.0) if method == "gRDA" else {}
+    setting = methods.Setting(sparsity, block, every, at["seed"])
+    plain = dict(momentum=0.0, weight_decay=0.0) if method.startswith("gRDA") else {}
     numbers = dict(
         epochs=epochs, batch_size=batch_size, lr=lr, momentum=momentum, weight_decay=weight_decay,
         schedule=schedule, warmup=warmup, label_smoothing=label_smoothing,
@@ -55,7 +53,7 @@ def run(
             model,
             data,
             recipe(at, **numbers),
-            optimizer=methods.optimizer_of(method, setting, lr),
+            optimizer=methods.optimizer_of(method, lr),
             pruner=methods.pruner_of(method, setting),
             checkpoint=unfinished(file),
             engine=engine,

@@ -1,0 +1,196 @@
+"""The validated algorithms prune networks: trials on digits (quick), MNIST and CIFAR-10 (full, cuda)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from scale_up_figures import FIGURES
+
+from theory_lab.core import Case, Control, Study, drops, grid, instead
+from theory_lab.trials import blind_logits, channels, directional, effective, orders
+from theory_lab.trials.methods import grda
+
+SEEDS = 5
+ATTENTION = dict(
+    data="digits", net="mlp-64-256-256-10", epochs=55, batch_size=128, lr=0.1, momentum=0.9,
+    weight_decay=5e-4, schedule="cosine", warmup=0.04,
+)  # fmt: skip
+RANK = dict(
+    data="digits", net="mlp-64-128-128-10", epochs=36, batch_size=64, lr=0.1, momentum=0.9,
+    schedule="cosine", label_smoothing=0.1, every=20,
+)  # fmt: skip
+DIRECTIONAL = dict(data="digits", net="mlp-64-128-10", epochs=50, batch_size=64, lr=0.1)
+CHANNELS = dict(data="digits", net="resnet8w8")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the tables of `full` and `cuda` are made on."""
+
+    data: str = field(default="cifar10_jpeg", metadata={"help": "data set of the table"})
+    net: str = field(default="resnet20", metadata={"help": "network of the table"})
+    epochs: int = field(default=0, metadata={"help": "epochs of each run; 0: those of the preset"})
+    seeds: int = field(default=3, metadata={"help": "seeds of each pair of the table"})
+
+
+def cases(preset: str, options: Options) -> list[Case]:
+    """`cuda` is the table alone; `full` holds `quick` and a small table."""
+    if preset == "cuda":
+        return table(options, CUDA, (0.95, 0.98, 0.9, 0.99), blocks=(4, 8, 16))
+    full = preset == "full"
+    found = [
+        *attention(full), *ranks(full), *grda_and_sgd(full), *group_lasso(full), *paths(full),
+        *logits(),
+    ]  # fmt: skip
+    return found + (table(options, FULL, (0.95, 0.9), blocks=(4,)) if full else [])
+
+
+def attention(full: bool) -> list[Case]:
+    methods = dict(method=[orders.ATTENTION.first, orders.ATTENTION.second])
+    sparsities = [0.9, 0.95, 0.98] if full else [0.95]
+    cases = grid(claims=[orders.ATTENTION.claim], over=methods, replicates=SEEDS, block=[8, 16],
+                 sparsity=sparsities, **ATTENTION)  # fmt: skip
+    if full:
+        on_bn = ATTENTION | dict(net="resnet8w8")
+        cases += grid(claims=[orders.ATTENTION.claim], over=methods, replicates=SEEDS,
+                      block=[2, 4, 8], sparsity=[0.9, 0.95], **on_bn)  # fmt: skip
+    return cases
+
+
+def ranks(full: bool) -> list[Case]:
+    return [
+        case
+        for order in orders.RANK
+        for case in grid(
+            claims=[order.claim], over=dict(method=[order.first, order.second]), replicates=SEEDS,
+            sparsity=[0.95, 0.98, 0.99] if full else [0.95], **RANK,
+        )
+    ]  # fmt: skip
+
+
+def grda_and_sgd(full: bool) -> list[Case]:
+    settings = [(0.003, 0.75), (0.01, 0.75)]
+    if full:
+        settings += [(0.01, 0.51), (0.02, 0.51), (0.01, 0.9)]
+    return [
+        case
+        for c, mu in settings
+        for case in grid(claims=directional.CLAIMS, replicates=SEEDS, strength=c, exponent=mu,
+                         **DIRECTIONAL)
+    ]  # fmt: skip
+
+
+def group_lasso(full: bool) -> list[Case]:
+    betas = [0.01, 0.0025] if full else [0.01]
+    cases = grid(claims=channels.SPLIT, replicates=SEEDS, beta=betas,
+                 strength=[0.3, 1.0, 3.0] if full else [1.0], **CHANNELS)  # fmt: skip
+    cases += grid(claims=[channels.UNPENALISED], replicates=SEEDS, beta=betas, strength=0.0,
+                  **CHANNELS)  # fmt: skip
+    return cases
+
+
+def paths(full: bool) -> list[Case]:
+    on = [dict(data="digits", net="mlp-64-300-100-10", epochs=0)]
+    if full:
+        on.append(dict(data="mnist_test3000", net="lenet_300_100", epochs=2))
+    compressions = [10.0, 30.0, 100.0]
+    cases = [
+        case
+        for net in on
+        for case in [
+            *grid(claims=[effective.SYNFLOW], method="SynFlow", compression=compressions,
+                  replicates=SEEDS, **net),
+            *(
+                case
+                for claim, method in zip(effective.LARGER_GAPS, ("magnitude", "LAMP", "SNIP"),
+                                         strict=True)
+                for case in grid(claims=[claim], over=dict(method=[method, "SynFlow"]),
+                                 compression=compressions, replicates=SEEDS, **net)
+            ),
+            *grid(claims=[effective.RANDOM], method=list(effective.QUOTA),
+                  compression=compressions[:2], replicates=20, **(net | dict(epochs=0))),
+        ]
+    ]  # fmt: skip
+    return cases
+
+
+def logits() -> list[Case]:
+    return grid(claims=blind_logits.CLAIMS, data="digits", net="resnet8w4", block=[2, 4],
+                follows="BatchNorm", replicates=5)  # fmt: skip
+
+
+FULL = dict(train_size=5000, epochs=20, batch_size=128, lr=0.1, momentum=0.9, weight_decay=5e-4,
+            schedule="one_cycle", warmup=0.1, label_smoothing=0.1, every=50)  # fmt: skip
+CUDA = dict(epochs=40, batch_size=512, lr=0.4, momentum=0.9, weight_decay=5e-4,
+            schedule="one_cycle", warmup=0.06, label_smoothing=0.1, every=100,
+            engine="graph")  # fmt: skip
+GRDA_GRID = [grda(c, mu) for c in (5e-4, 1e-3) for mu in (0.51, 0.6, 0.7)]
+
+
+def table(
+    options: Options, recipe: Mapping[str, Any], sparsities: tuple[float, ...],
+    blocks: tuple[int, ...],
+) -> list[Case]:  # fmt: skip
+    """Every order of methods at every sparsity, gRDA over its grid beside dense training."""
+    common = {**recipe, "data": options.data, "net": options.net}
+    if options.epochs:
+        common["epochs"] = options.epochs
+    common["replicates"] = options.seeds
+    cases = [
+        case
+        for order in orders.TABLE
+        for case in grid(
+            claims=[order.claim], over=dict(method=[order.first, order.second]),
+            sparsity=list(sparsities), block=list(blocks) if "ACDC" in order else 1, **common,
+        )
+    ]  # fmt: skip
+    for method in GRDA_GRID:
+        cases += grid(
+            claims=[orders.GRDA.claim], over=dict(method=[method, "dense"]), sparsity=0.0, **common
+        )
+    return cases
+
+
+def controls(preset: str, options: Options) -> list[Control]:
+    if preset == "cuda":
+        return []
+    return [
+        drops("BatchNorm follows", claims=blind_logits.CLAIMS, data="digits", net="resnet8w4",
+              block=[2, 4], follows="nothing", replicates=2),
+        instead("as many random channels", claims=[channels.REMOVAL], measure="loss_random"),
+        instead("raw filter norms", claims=[channels.REMOVAL], norm="raw filter", strength=3.0,
+                beta=0.01, replicates=SEEDS, **CHANNELS),
+        instead("an independent SGD run", claims=[directional.STRAIGHT_LINE],
+                measure="barrier_independent"),
+    ]  # fmt: skip
+
+
+SPARSITY_FIRST = {0.0: 0, 0.95: 1, 0.98: 2, 0.9: 3, 0.99: 4}
+
+
+def order(params: Mapping[str, Any], replicate: int) -> tuple[Any, ...]:
+    """Seed by seed: dense runs first, then the sparsities that say most."""
+    return replicate, SPARSITY_FIRST.get(params.get("sparsity", 0.0), 5)
+
+
+STUDY = Study(
+    "scale_up",
+    title="Networks pruned by the validated algorithms",
+    claims=[
+        *channels.CLAIMS, *blind_logits.CLAIMS, *directional.CLAIMS, *effective.CLAIMS,
+        *orders.CLAIMS,
+    ],
+    cases=cases,
+    controls=controls,
+    figures=FIGURES,
+    options=Options,
+    presets=("quick", "full", "cuda"),
+    order=order,
+    smoke=dict(epochs=1, train_size=256, test_size=200, batch_size=64, every=1, dense_epochs=1,
+               penalised_epochs=1, tuning_epochs=1),
+)  # fmt: skip
+
+if __name__ == "__main__":
+    STUDY.main()
