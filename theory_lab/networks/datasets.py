@@ -11,12 +11,15 @@ import torch
 from torch import Tensor
 
 from theory_lab.core import UsageError
-from theory_lab.data import mnist_standard
+from theory_lab.data import files, mnist_standard
+from theory_lab.data import mnist as mnist_pack
+from theory_lab.data.bank_marketing import bank_marketing
 from theory_lab.data.cifar10 import cifar10
 from theory_lab.data.cifar10_jpeg import cifar10_jpeg
+from theory_lab.data.criteo import criteo
 from theory_lab.data.digits import digits
-from theory_lab.data.mnist import mnist
 from theory_lab.data.split import Split
+from theory_lab.data.tables import Table
 
 CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 DIGITS_TEST = 360
@@ -121,17 +124,14 @@ def _digits() -> Dataset:
 
 def _mnist() -> Dataset:
     """The standard files where they are; else the pack with 3,000 test images; else a download."""
-    from theory_lab.data import files
-    from theory_lab.data.mnist import FILE
-
-    if mnist_standard.is_complete() or not files.is_there(FILE):
+    if mnist_standard.is_complete() or not files.locate(mnist_pack.FILE):
         return _images("mnist", "MNIST", mnist_standard.mnist_standard(), (0.1307,), (0.3081,))
     return _mnist_test3000()
 
 
 def _mnist_test3000() -> Dataset:
     note = "MNIST, 3,000 of its 10,000 test images"
-    return _images("mnist_test3000", note, Split(*mnist()), (0.1307,), (0.3081,))
+    return _images("mnist_test3000", note, Split(*mnist_pack.mnist()), (0.1307,), (0.3081,))
 
 
 def _cifar10() -> Dataset:
@@ -162,12 +162,29 @@ def _images(
     )  # fmt: skip
 
 
+def _bank_marketing() -> Dataset:
+    return _table("bank_marketing", "UCI Bank Marketing without duration", bank_marketing())
+
+
+def _criteo() -> Dataset:
+    return _table("criteo", "Criteo", criteo())
+
+
+def _table(name: str, note: str, table: Table) -> Dataset:
+    train, train_labels, test, test_labels = (torch.from_numpy(a).long() for a in table[:4])
+    return Dataset(
+        name, note, 2, train, train_labels, test, test_labels, vocabularies=table.vocabularies
+    )
+
+
 _READERS: dict[str, Callable[[], Dataset]] = {
     "digits": _digits,
     "mnist": _mnist,
     "mnist_test3000": _mnist_test3000,
     "cifar10": _cifar10,
     "cifar10_jpeg": _cifar10_jpeg,
+    "bank_marketing": _bank_marketing,
+    "criteo": _criteo,
 }
 DATASETS = tuple(_READERS)
 """The names that `load` takes."""
