@@ -114,13 +114,12 @@ class _Graph:
     Captured with no gradients there, so that each replay writes them anew.
     """
 
-    def __init__(
-        self, gradients: Gradients, inputs: Tensor, labels: Tensor, key: Hashable
-    ) -> None:
+    def __init__(self, gradients: Gradients, inputs: Tensor, labels: Tensor, key: Hashable) -> None:
         self.key, self._gradients = key, gradients
         self._inputs, self._labels = torch.empty_like(inputs), labels.clone()
         self._inputs.copy_(inputs)
-        self._graph, self._batch = None, None
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._batch: Batch | None = None
         if gradients.device.type == "cuda":
             self._capture()
 
@@ -142,9 +141,8 @@ class _Graph:
             for _ in range(3):
                 self._gradients.on_static_buffers(self._inputs, self._labels)
         torch.cuda.current_stream().wait_stream(side)
-        self._graph = torch.cuda.CUDAGraph()
-        self._gradients.model.zero_grad(set_to_none=True)
-        with torch.cuda.graph(self._graph):
+        self._graph = graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
             self._batch = self._gradients.on_static_buffers(self._inputs, self._labels)
         for buffer, before in zip(self._gradients.model.buffers(), buffers, strict=True):
             buffer.copy_(before)

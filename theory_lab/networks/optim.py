@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-
-from theory_lab.core import UsageError
+from torch import nn
 
 
 def parameter_groups(model: nn.Module, **of_norms_and_biases: Any) -> list[dict[str, Any]]:
