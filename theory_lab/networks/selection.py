@@ -19,6 +19,16 @@ def kept_count(total: int, sparsity: float) -> int:
     return total - round(sparsity * total)
 
 
+def check_count(count: int, total: int, layers: int) -> int:
+    """The count of weights to keep, if it leaves each layer one; UsageError otherwise."""
+    if not layers <= count <= total:
+        raise UsageError(
+            f"{count} of {total} weights in {layers} layers cannot be kept: every layer keeps at"
+            " least one; choose another sparsity."
+        )
+    return count
+
+
 def keep_largest(scores: Sequence[Tensor], count: int) -> list[Tensor]:
     """Boolean masks of the `count` largest scores over all layers together.
 
@@ -27,11 +37,7 @@ def keep_largest(scores: Sequence[Tensor], count: int) -> list[Tensor]:
     those that stand first are kept. Scores below float32 are compared in it, others as they are.
     """
     flat = flatten(scores)
-    if not len(scores) <= count <= flat.numel():
-        raise UsageError(
-            f"{count} of {flat.numel()} weights in {len(scores)} layers cannot be kept: every layer"
-            " keeps at least one; choose another sparsity."
-        )
+    check_count(count, flat.numel(), len(scores))
     if torch.isnan(flat).any():
         raise DivergedError(
             "The scores that select weights hold NaN: the training has diverged; lower the"
