@@ -198,14 +198,17 @@ def report(names: Sequence[str], preset: str, out: Path, device: str, as_json: b
 @click.option("--preset", default="quick", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True)
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
-def export(name: str, file: Path, preset: str, out: Path, device: str) -> None:
+@click.argument("flags", nargs=-1, type=click.UNPROCESSED, metavar="[STUDY OPTIONS]")
+def export(
+    name: str, file: Path, preset: str, out: Path, device: str, flags: Sequence[str]
+) -> None:
     """Write the records of study NAME to FILE (JSON lines, xz) as evidence for other machines."""
     from theory_lab.lab import evidence_file, runner
 
-    (judgement,) = _judged([name], preset, out, device)
+    (judgement,) = _judged([name, *flags], preset, out, device)
     desk = judgement.desk
     records = [(runner.key(cell, desk.code), record) for cell, record in judgement.records.items()]
-    count = evidence_file.write(desk.study.id, preset, records, file)
+    count = evidence_file.write(desk.study.id, preset, flags, records, file)
     click.echo(f"{count} records written to {file}.")
 
 

@@ -111,3 +111,22 @@ def test_edited_evidence_is_noticed(old: str, new: str, exported: Path) -> None:
     exported.write_bytes(lzma.compress(text.replace(old, new, 1).encode()))
     with pytest.raises(StorageError):
         evidence_file.read(exported)
+
+
+def test_evidence_is_judged_with_the_options_it_was_measured_with(lab: Lab) -> None:
+    lab.write(
+        toys.weight(
+            ("cases=grid(n=[2, 5], a=[0.5, 2.0], replicates=3))",
+             "cases=lambda preset, o: grid(n=o.n, a=1.0, replicates=12), options=Options)"),
+            ("    def draw(", "    from dataclasses import dataclass\n\n    @dataclass(frozen=True)\n"
+                             "    class Options:\n        n: int = 3\n\n    def draw("),
+        )
+    )  # fmt: skip
+    assert lab.run("--n", "7").code == 0
+    assert lab("export", "toy.py", "studies/evidence/seven.jsonl.xz", "--n", "7").code == 0
+    assert lab.run().code == 0
+    assert lab("report", "toy.py").code == 0
+    (read,) = evidence_file.of_study("toy")
+    assert (list(read.flags), len(read.records)) == (["--n", "7"], 12)
+    checks = (lab.folder / "paper_checks.md").read_text(encoding="utf-8")
+    assert checks.count("12 / 0 / 0 / 0") >= 2, "here and there, each with its own options"

@@ -100,5 +100,5 @@ def judge(desk: Desk, ledger: Ledger) -> Judgement:
 
 
 def _judge_elsewhere(desk: Desk, file: EvidenceFile) -> Elsewhere:
-    there = plan(desk.study, file.preset, parse_options(desk.study, ()))
+    there = plan(desk.study, file.preset, parse_options(desk.study, file.flags))
     return Elsewhere(file, assess(there, file.records.get))

@@ -12,7 +12,7 @@ import lzma
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -31,18 +31,27 @@ _VERSIONS = ("theory_lab", "numpy", "scipy", "torch")
 
 @dataclass(frozen=True, eq=False)
 class EvidenceFile:
-    """The records of one study on one machine; `origin` says which, with versions and commit."""
+    """The records of one study, run with a preset and options (`flags`), on one machine; `origin`
+    says which, with versions and commit."""
 
     path: Path
     study: str
     preset: str
+    flags: Sequence[str]
     origin: Mapping[str, Any]
     records: Mapping[Cell, Record]
 
 
-def write(study: str, preset: str, records: Iterable[tuple[Key, Record]], path: Path) -> int:
+def write(
+    study: str,
+    preset: str,
+    flags: Sequence[str],
+    records: Iterable[tuple[Key, Record]],
+    path: Path,
+) -> int:
     """Write records without their traces; returns how many. The file appears whole or not at all."""
-    lines = [canonical_json({"study": study, "preset": preset, "origin": origin()})]
+    head = {"study": study, "preset": preset, "flags": list(flags), "origin": origin()}
+    lines = [canonical_json(head)]
     lines += sorted(_line(key, record) for key, record in records)
     whole = ("\n".join(lines) + "\n").encode()
     part = path.with_name(path.name + ".part")
@@ -112,7 +121,8 @@ def read(path: Path) -> EvidenceFile:
         first, *lines = lzma.decompress(path.read_bytes()).decode().splitlines()
         head = json.loads(first)
         records = dict(_parse(line) for line in lines)
-        return EvidenceFile(path, head["study"], head["preset"], head["origin"], records)
+        flags = head.get("flags", [])
+        return EvidenceFile(path, head["study"], head["preset"], flags, head["origin"], records)
     except (OSError, lzma.LZMAError, EOFError, ValueError, KeyError, TypeError) as error:
         raise StorageError(
             f"{path} is damaged ({error}); restore it from version control, or export it again."
