@@ -24,18 +24,18 @@ CHUNK = 1_000_000
 """Lines that are parsed at a time."""
 
 
-def criteo(file: Path | None = None) -> Table:
+def criteo() -> Table:
     """39 columns of ids; the last seventh of the lines (of the challenge: the last day) are the test.
 
     Numbers in at most 32 buckets; categories that at least 10 training rows have, a missing one
-    among them. `file`: instead of criteo/train.txt in the data folders. It is held in memory, 316
-    bytes a line twice. StorageError if it is missing or a line has another form.
+    among them. All of it is held in memory, twice about 316 bytes a line. Raises StorageError if the
+    file is missing or a line has another form.
     """
-    source = file or locate(FILE)
-    if source is None or not source.is_file():
-        wanted = str(file) if file else places(FILE)
+    source = locate(FILE)
+    if source is None:
         raise StorageError(
-            f"There is no Criteo file: put train.txt of Kaggle's challenge at {wanted}."
+            f"The data file {FILE} is missing: put train.txt of Kaggle's challenge at"
+            f" {places(FILE)}."
         )
     labels, numbers, categories = read(source)
     is_train = np.arange(len(labels)) < len(labels) - len(labels) // 7

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,10 +19,12 @@ from theory_lab.data.cifar10 import cifar10
 from theory_lab.data.cifar10_jpeg import cifar10_jpeg
 from theory_lab.data.criteo import criteo
 from theory_lab.data.digits import digits
+from theory_lab.data.imagenet import ImageFiles, imagenet
 from theory_lab.data.split import Split
 from theory_lab.data.tables import Table
 
 CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 DIGITS_TEST = 360
 """The last fifth of the 1,797 digits: the file is ordered by writer, so these are other hands."""
 
@@ -32,6 +35,7 @@ class Dataset:
 
     Images are uint8 (n, H, W, C) with `mean` and `std` per channel of value / 255; training images
     are shifted by up to `crop` pixels each way, and mirrored with probability 1/2 where `flip`.
+    Those of ImageNet stay on the disk (`ImageFiles`) and are cropped at random when decoded.
     Rows of a table are int64 (n, columns): column j holds ids below `vocabularies[j]`, id 0 stands
     for what the training rows do not have. Labels are int64, below `classes`. `note` is what a
     table of results must say about the data.
@@ -40,9 +44,9 @@ class Dataset:
     name: str
     note: str
     classes: int
-    train: Tensor
+    train: Tensor | ImageFiles
     train_labels: Tensor
-    test: Tensor
+    test: Tensor | ImageFiles
     test_labels: Tensor
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
@@ -68,9 +72,13 @@ class Dataset:
         return torch.zeros(1, *self.input_shape, dtype=dtype, device=self.train_labels.device)
 
     def to(self, device: str | torch.device) -> Dataset:
-        """The same data on another device."""
-        names = ("train", "train_labels", "test", "test_labels")
-        return dataclasses.replace(self, **{name: getattr(self, name).to(device) for name in names})
+        """The same data on another device; files stay where they are."""
+        moved: dict[str, Any] = {
+            name: value.to(device)
+            for name, value in vars(self).items()
+            if isinstance(value, Tensor)
+        }
+        return dataclasses.replace(self, **moved)
 
 
 def load(
@@ -110,7 +118,7 @@ def _first(data: Dataset, size: int) -> Dataset:
     return dataclasses.replace(
         data,
         note=f"{data.note}, {size:,} training examples" if size < count else data.note,
-        train=data.train[chosen],
+        train=data.train[chosen],  # type: ignore[index]
         train_labels=data.train_labels[chosen],
     )
 
@@ -170,6 +178,16 @@ def _criteo() -> Dataset:
     return _table("criteo", "Criteo", criteo())
 
 
+def _imagenet() -> Dataset:
+    found = imagenet()
+    labels = (torch.from_numpy(labels).long() for labels in (found.train_labels, found.test_labels))
+    train_labels, test_labels = labels
+    return Dataset(
+        "imagenet", "ImageNet", len(found.classes), found.train, train_labels, found.test,
+        test_labels, IMAGENET_MEAN, IMAGENET_STD, flip=True,
+    )  # fmt: skip
+
+
 def _table(name: str, note: str, table: Table) -> Dataset:
     train, train_labels, test, test_labels = (torch.from_numpy(a).long() for a in table[:4])
     return Dataset(
@@ -183,6 +201,7 @@ _READERS: dict[str, Callable[[], Dataset]] = {
     "mnist_test3000": _mnist_test3000,
     "cifar10": _cifar10,
     "cifar10_jpeg": _cifar10_jpeg,
+    "imagenet": _imagenet,
     "bank_marketing": _bank_marketing,
     "criteo": _criteo,
 }
