@@ -256,7 +256,7 @@ class _Compiled:
             warnings.warn(
                 "GRDA runs uncompiled: torch.compile found no compiler that works"
                 f" ({type(error).__name__}); install a C++ compiler, or leave out compiled=True.",
-                stacklevel=4,
+                stacklevel=6,
             )
             self._function = _shrink_all
             self._function(*arguments)
