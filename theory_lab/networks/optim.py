@@ -5,6 +5,7 @@ Its specification is `solvers.averaging`, which float64 steps follow to rounding
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -69,34 +70,27 @@ class GRDA(torch.optim.Optimizer):
         capturable: bool = False,
         compiled: bool = False,
     ) -> None:
-        self._on_tensors = capturable or compiled
-        self._shrink_all: Callable[..., None] = _shrink_all
-        if compiled:
-            self._shrink_all = _Compiled()
-        super().__init__(params, {"lr": lr, "c": c, "mu": mu, "t0": t0})
+        options = {"capturable": capturable, "compiled": compiled}
+        super().__init__(params, {"lr": lr, "c": c, "mu": mu, "t0": t0, **options})
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """A further group; its clock starts at 0."""
         super().add_param_group(param_group)
         group = self.param_groups[-1]
         try:
-            _check(group, self._on_tensors)
+            _check(group)
         except UsageError:
             self.param_groups.pop()
             raise
         group.setdefault("steps", 0)
         group.setdefault("threshold", 0.0)
-        if self._on_tensors:
-            _put_on_tensors(group)
+        _place_scalars(group)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a `state_dict()`, of whichever variant. To be called before a capture."""
+        """Go on from a `state_dict()`; before a capture, which holds the scalars that are there."""
         super().load_state_dict(state_dict)
         for group in self.param_groups:
-            if self._on_tensors:
-                _put_on_tensors(group)
-            else:
-                group.update({name: _number(group[name]) for name in SCALARS})
+            _place_scalars(group)
 
     def reset_state(self) -> None:
         """Forget the past gradients: v <- w. Clock and threshold go on."""
@@ -114,7 +108,7 @@ class GRDA(torch.optim.Optimizer):
         for group in self.param_groups:
             parameters = [p for p in group["params"] if p.grad is not None]
             gradients = [_dense(p.grad) for p in parameters]
-            if self._on_tensors:
+            if _is_on_tensors(group):
                 self._step_on_tensors(group, parameters, gradients)
             else:
                 self._step(group, parameters, gradients)
@@ -145,10 +139,11 @@ class GRDA(torch.optim.Optimizer):
         lr, mu, threshold = group["lr"], group["mu"], group["threshold"]
         k = group["steps"].add_(1) - group["t0"]
         threshold += group["c"] * lr ** (mu + 0.5) * (_power_of(k, mu) - _power_of(k - 1, mu))
+        shrink_all = _compiled() if group["compiled"] else _shrink_all
         for dtype in {p.dtype for p in parameters}:
             chosen = [i for i, p in enumerate(parameters) if p.dtype == dtype]
             here = [parameters[i] for i in chosen]
-            self._shrink_all(
+            shrink_all(
                 here, [gradients[i] for i in chosen], self._accumulators(here),
                 lr.to(dtype), threshold.to(dtype),
             )  # fmt: skip
@@ -163,9 +158,9 @@ class GRDA(torch.optim.Optimizer):
 SCALARS = ("lr", "steps", "threshold")
 
 
-def _check(group: dict[str, Any], on_tensors: bool) -> None:
+def _check(group: dict[str, Any]) -> None:
     """UsageError for a group with options outside their ranges."""
-    if isinstance(group["lr"], Tensor) and not on_tensors:
+    if isinstance(group["lr"], Tensor) and not _is_on_tensors(group):
         raise UsageError("lr is a tensor; a number is right, or capturable=True.")
     for name, good, wanted in (
         ("lr", 0 < float(group["lr"]) < math.inf, "a finite number greater than 0"),
@@ -179,15 +174,16 @@ def _check(group: dict[str, Any], on_tensors: bool) -> None:
         raise UsageError("GRDA takes real parameters; train real and imaginary parts as two.")
 
 
-def _put_on_tensors(group: dict[str, Any]) -> None:
-    """lr, clock and threshold as 0-dim float64 tensors on the device of the group."""
-    device = group["params"][0].device
-    for name in SCALARS:
-        group[name] = torch.as_tensor(group[name], dtype=torch.float64, device=device)
+def _is_on_tensors(group: dict[str, Any]) -> bool:
+    return group["capturable"] or group["compiled"]
 
 
-def _number(value: float | Tensor) -> float:
-    return value.item() if isinstance(value, Tensor) else value
+def _place_scalars(group: dict[str, Any]) -> None:
+    """lr, clock and threshold as 0-dim float64 tensors on the group's device, where asked for."""
+    if _is_on_tensors(group):
+        device = group["params"][0].device
+        for name in SCALARS:
+            group[name] = torch.as_tensor(group[name], dtype=torch.float64, device=device)
 
 
 def _dense(gradient: Tensor) -> Tensor:
@@ -243,20 +239,24 @@ def _shrink_all(
         torch.sub(v, p, out=p)
 
 
-class _Compiled:
+@functools.cache
+def _compiled() -> Callable[..., None]:
     """`_shrink_all` through torch.compile, or as it is where that fails."""
+    function: Callable[..., None] = torch.compile(_shrink_all, dynamic=False)
 
-    def __init__(self) -> None:
-        self._function: Callable[..., None] = torch.compile(_shrink_all, dynamic=False)
-
-    def __call__(self, *arguments: Any) -> None:
+    def run(*arguments: Any) -> None:
+        nonlocal function
         try:
-            self._function(*arguments)
-        except RuntimeError as error:  # before anything was written
+            function(*arguments)
+        except RuntimeError as error:
+            if function is _shrink_all:
+                raise
             warnings.warn(
                 "GRDA runs uncompiled: torch.compile found no compiler that works"
                 f" ({type(error).__name__}); install a C++ compiler, or leave out compiled=True.",
                 stacklevel=6,
             )
-            self._function = _shrink_all
-            self._function(*arguments)
+            function = _shrink_all  # a failed compilation has written nothing
+            function(*arguments)
+
+    return run
