@@ -1,4 +1,4 @@
-"""Where data files lie: $THEORY_LAB_DATA, ./.data, then the user's cache."""
+"""Where data files lie: $THEORY_LAB_DATA, ./.data, then the user's cache, filled by downloads."""
 
 from __future__ import annotations
 
@@ -31,6 +31,38 @@ def find(name: str, md5: str) -> Path:
         f"The data file {name} is missing: put it at {places}"
         " (the environment variable THEORY_LAB_DATA names a folder of your own)."
     )
+
+
+def is_there(name: str) -> bool:
+    """Whether one of the data folders holds the file `name`, whatever is in it."""
+    return any((folder / name).is_file() for folder in folders())
+
+
+def fetch(name: str, md5: str, url: str) -> Path:
+    """`find`, after a download from `url` into the user's cache if no data folder has the file.
+
+    Raises StorageError where the download fails, with the places where the file may be put.
+    """
+    if not is_there(name):
+        _download(folders()[-1] / name, md5, url)
+    return find(name, md5)
+
+
+def _download(file: Path, md5: str, url: str) -> None:
+    import pooch
+
+    try:
+        pooch.retrieve(url, known_hash=f"md5:{md5}", fname=file.name, path=file.parent)
+    except (
+        OSError,
+        ValueError,
+    ) as error:  # those of requests are OSErrors; a wrong hash: ValueError
+        name = f"{file.parent.name}/{file.name}"
+        places = " or ".join(str(folder / name) for folder in folders())
+        raise StorageError(
+            f"The data file {name} is missing and could not be downloaded from {url}"
+            f" ({type(error).__name__}): put it at {places}."
+        ) from error
 
 
 def _require_md5(file: Path, md5: str) -> None:

@@ -1,0 +1,173 @@
+"""Data sets as tensors, with what a loader and a table must know of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from theory_lab.core import UsageError
+from theory_lab.data import mnist_standard
+from theory_lab.data.cifar10 import cifar10
+from theory_lab.data.cifar10_jpeg import cifar10_jpeg
+from theory_lab.data.digits import digits
+from theory_lab.data.mnist import mnist
+from theory_lab.data.split import Split
+
+CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+DIGITS_TEST = 360
+"""The last fifth of the 1,797 digits: the file is ordered by writer, so these are other hands."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Training and test examples on one device, and how they are normalised and augmented.
+
+    Images are uint8 (n, H, W, C) with `mean` and `std` per channel of value / 255; training images
+    are shifted by up to `crop` pixels each way, and mirrored with probability 1/2 where `flip`.
+    Rows of a table are int64 (n, columns): column j holds ids below `vocabularies[j]`, id 0 stands
+    for what the training rows do not have. Labels are int64, below `classes`. `note` is what a
+    table of results must say about the data.
+    """
+
+    name: str
+    note: str
+    classes: int
+    train: Tensor
+    train_labels: Tensor
+    test: Tensor
+    test_labels: Tensor
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    crop: int = 0
+    flip: bool = False
+    vocabularies: tuple[int, ...] = ()
+
+    @property
+    def is_table(self) -> bool:
+        return bool(self.vocabularies)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """One input as a network takes it: (C, H, W), or (columns,)."""
+        if self.is_table:
+            return (len(self.vocabularies),)
+        height, width, channels = self.train.shape[1:]
+        return channels, height, width
+
+    def example(self) -> Tensor:
+        """A batch of one input of zeros, on the device of the data."""
+        dtype = torch.int64 if self.is_table else torch.float32
+        return torch.zeros(1, *self.input_shape, dtype=dtype, device=self.train_labels.device)
+
+    def to(self, device: str | torch.device) -> Dataset:
+        """The same data on another device."""
+        names = ("train", "train_labels", "test", "test_labels")
+        return dataclasses.replace(self, **{name: getattr(self, name).to(device) for name in names})
+
+
+def load(
+    name: str, *, device: str | torch.device = "cpu", train_size: int | None = None
+) -> Dataset:
+    """A data set by its name in `DATASETS`, on the device.
+
+    `train_size` takes that many of the training examples, spread evenly over their order (sorted
+    classes keep their shares) and the same ones each time; the test set stays whole. Raises
+    UsageError for a name we do not have or more examples than there are, StorageError for missing
+    files, with the places where they may be put.
+    """
+    if name not in _READERS:
+        raise UsageError(f"There is no data set {name!r}; there are {', '.join(DATASETS)}.")
+    data = _READERS[name]()
+    return (data if train_size is None else _first(data, train_size)).to(device)
+
+
+def spread(count: int, size: int) -> np.ndarray:
+    """`size` of the indices 0..count-1, sorted, evenly spread; larger sizes contain smaller ones.
+
+    Those with the smallest fractional parts of i/phi, phi the golden ratio: by the three-distance
+    theorem their gaps take at most three values.
+    """
+    fractions = np.arange(count, dtype=np.uint64) * np.uint64(2654435769) % np.uint64(2**32)
+    return np.sort(np.argsort(fractions)[:size])
+
+
+def _first(data: Dataset, size: int) -> Dataset:
+    count = len(data.train_labels)
+    if not 1 <= size <= count:
+        raise UsageError(
+            f"train_size is {size}, but {data.note} has {count:,} training examples; take from 1"
+            f" to {count}."
+        )
+    chosen = torch.from_numpy(spread(count, size))
+    return dataclasses.replace(
+        data,
+        note=f"{data.note}, {size:,} training examples" if size < count else data.note,
+        train=data.train[chosen],
+        train_labels=data.train_labels[chosen],
+    )
+
+
+def _digits() -> Dataset:
+    images, labels = digits()
+    train, test = slice(None, -DIGITS_TEST), slice(-DIGITS_TEST, None)
+    split = Split(images[train], labels[train], images[test], labels[test])
+    return _images("digits", "digits, 8x8", split, (0.01916,), (0.02356,))
+
+
+def _mnist() -> Dataset:
+    """The standard files where they are; else the pack with 3,000 test images; else a download."""
+    from theory_lab.data import files
+    from theory_lab.data.mnist import FILE
+
+    if mnist_standard.is_complete() or not files.is_there(FILE):
+        return _images("mnist", "MNIST", mnist_standard.mnist_standard(), (0.1307,), (0.3081,))
+    return _mnist_test3000()
+
+
+def _mnist_test3000() -> Dataset:
+    note = "MNIST, 3,000 of its 10,000 test images"
+    return _images("mnist_test3000", note, Split(*mnist()), (0.1307,), (0.3081,))
+
+
+def _cifar10() -> Dataset:
+    return _images("cifar10", "CIFAR-10", cifar10(), CIFAR_MEAN, CIFAR_STD, crop=4, flip=True)
+
+
+def _cifar10_jpeg() -> Dataset:
+    note, split = "CIFAR-10, JPEG q75", cifar10_jpeg()
+    return _images("cifar10_jpeg", note, split, CIFAR_MEAN, CIFAR_STD, crop=4, flip=True)
+
+
+def _images(
+    name: str,
+    note: str,
+    split: Split,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    crop: int = 0,
+    flip: bool = False,
+) -> Dataset:
+    """Ten classes; grey images get a channel axis."""
+    train, test = (images.reshape(*images.shape[:3], -1) for images in (split.train, split.test))
+    labels = (torch.from_numpy(x).long() for x in (split.train_labels, split.test_labels))
+    train_labels, test_labels = labels
+    return Dataset(
+        name, note, 10, torch.from_numpy(train), train_labels, torch.from_numpy(test), test_labels,
+        mean, std, crop, flip,
+    )  # fmt: skip
+
+
+_READERS: dict[str, Callable[[], Dataset]] = {
+    "digits": _digits,
+    "mnist": _mnist,
+    "mnist_test3000": _mnist_test3000,
+    "cifar10": _cifar10,
+    "cifar10_jpeg": _cifar10_jpeg,
+}
+DATASETS = tuple(_READERS)
+"""The names that `load` takes."""
