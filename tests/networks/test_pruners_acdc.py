@@ -148,10 +148,10 @@ def test_one_shot_pruning_is_a_schedule() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"allocation": "erk"}, "'uniform' or 'global'"),
+        ({"allocation": "erk"}, "choose one of uniform, global"),
         ({"sparsity": 1.0}, "less than 1"),
         ({"steps": 0}, "at least 1"),
-        ({"schedule": "cifar"}, "'imagenet' or 'criteo'"),
+        ({"schedule": "cifar"}, "choose one of imagenet, criteo"),
         ({"block": 0}, "at least 1"),
         ({"skip": ["d"]}, "no prunable weight 'd'"),
     ],

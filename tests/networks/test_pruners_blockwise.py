@@ -113,7 +113,7 @@ def test_every_iteration_has_one_phase(shares: list[float], steps: int) -> None:
 @pytest.mark.parametrize(
     ("schedule", "words"),
     [
-        ("cifar", "'imagenet' or 'criteo'"),
+        ("cifar", "choose one of imagenet, criteo"),
         ([("sparse", 1.0)], "begin with a dense phase"),
         ([("dense", 1.0)], "end with a sparse"),
         ([], "begin with a dense phase"),
