@@ -92,7 +92,7 @@ def group_lasso(full: bool) -> list[Case]:
 
 
 def paths(full: bool) -> list[Case]:
-    on = [dict(data="digits", net="mlp-64-300-100-10", epochs=0)]
+    on = [dict(data="digits", net="mlp-64-300-100-10", epochs=5)]
     if full:
         on.append(dict(data="mnist_test3000", net="lenet_300_100", epochs=2))
     compressions = [10.0, 30.0, 100.0]
@@ -160,7 +160,7 @@ def controls(preset: str, options: Options) -> list[Control]:
         drops("BatchNorm follows", claims=blind_logits.CLAIMS, data="digits", net="resnet8w4",
               block=[2, 4], follows="nothing", replicates=2),
         instead("as many random channels", claims=[channels.REMOVAL], measure="loss_random"),
-        instead("raw filter norms", claims=[channels.REMOVAL], norm="raw filter", strength=3.0,
+        instead("raw filter norms", claims=[channels.REMOVAL], norm="filter", strength=3.0,
                 beta=0.01, replicates=SEEDS, **CHANNELS),
         instead("an independent SGD run", claims=[directional.STRAIGHT_LINE],
                 measure="barrier_independent"),

@@ -95,7 +95,8 @@ def tell_missing(judgement: Judgement) -> None:
 def print_judgement(judgement: Judgement) -> None:
     """The verdicts of one study, one line a claim, and below them what deserves a look."""
     console = _out()
-    study, assessments = judgement.desk.study, judgement.assessments
+    study = judgement.desk.study
+    assessments = [a for a in judgement.assessments if a.is_asked]
     common = _common_prefix([a.claim.id for a in assessments])
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("verdict", no_wrap=True)

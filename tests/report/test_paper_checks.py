@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -41,6 +42,17 @@ def test_every_claim_has_its_row_and_its_section(text):
         assert text.count(f"| [{name}](#{anchor}) |") == 1
         assert text.count(f'<a id="{anchor}"></a>') == 1
         assert f"\n## {name}: " in text
+
+
+def test_claims_of_other_presets_are_named_and_not_judged():
+    study = replace(toys.STUDY, cases=grid(a=[1.0, 2.0], n=[1, 2], claims=[toys.PRODUCT]))
+    text = text_of(toys.judged(study))
+    others = [claim.id for claim in toys.CLAIMS if claim is not toys.PRODUCT]
+    assert not any(f"\n## {paper_checks.escape(name)}: " in text for name in others)
+    named = ", ".join(map(paper_checks.code, others))
+    assert f"Judged in other presets: {named}." in text
+    assert toys.AGAINST.id in text, "one of its claims is judged"
+    assert "Not drawn" not in text
 
 
 def test_tables_have_as_many_cells_as_headings(text):

@@ -38,6 +38,11 @@ class Assessment:
     controls: Sequence[ControlResult]
     missing: int
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether the preset has a case for this claim."""
+        return bool(self.evidence.judged or self.missing)
+
     def is_shown_necessary(self, condition: str) -> bool:
         """Whether dropping this condition broke the claim at least once."""
         return any(

@@ -30,12 +30,14 @@ class Drawn:
 
 
 def draw_all(judgement: Judgement) -> list[Drawn]:
-    """Every figure of a judged study, in its order."""
+    """Every figure of a judged study, in its order, but for those of other presets."""
     material = Material(
         list(judgement.records.values()), {a.claim.id: a.evidence for a in judgement.assessments}
     )
     study = judgement.desk.study
-    return [draw(figure, material) for figure in study.figures or default_figures(study)]
+    asked = {a.claim.id for a in judgement.assessments if a.is_asked}
+    figures = study.figures or default_figures(study)
+    return [draw(figure, material) for figure in figures if asked & set(figure.claim_ids)]
 
 
 def draw(figure: Figure, material: Material) -> Drawn:

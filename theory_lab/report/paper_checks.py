@@ -83,6 +83,9 @@ def _summary(part: StudyPart) -> Iterator[str]:
         headings = ["claim", "what it says", "", "verdict", "measured − predicted [interval]",
                     "cases", "controls broken", *places]  # fmt: skip
         yield from table(headings, [_empirical_row(s) for s in part.empirical], "cases")
+    if part.other_presets:
+        yield f"Judged in other presets: {', '.join(map(code, part.other_presets))}."
+        yield ""
     for number, place in enumerate(part.places, 1):
         yield f"elsewhere {number}: {escape(place)}."
         yield ""

@@ -108,6 +108,7 @@ class StudyPart:
     sections: Sequence[Section]
     lacking: str
     places: Sequence[str]
+    other_presets: Sequence[str]
 
     @property
     def proved(self) -> list[Section]:
@@ -122,13 +123,16 @@ class StudyPart:
 def study_part(judgement: Judgement) -> StudyPart:
     """The tables of one judged study."""
     desk = judgement.desk
+    elsewhere = {a.claim.id for e in judgement.elsewhere for a in e.assessments if a.is_asked}
+    shown = [a for a in judgement.assessments if a.is_asked or a.claim.id in elsewhere]
     return StudyPart(
         desk.study.id,
         desk.study.title or desk.study.id.replace("_", " "),
         desk.plan.preset,
-        [_section(a, desk.study.id, judgement.elsewhere) for a in judgement.assessments],
+        [_section(a, desk.study.id, judgement.elsewhere) for a in shown],
         _lacking(judgement),
         [_place(elsewhere) for elsewhere in judgement.elsewhere],
+        [a.claim.id for a in judgement.assessments if a not in shown],
     )
 
 
@@ -246,7 +250,7 @@ def _distant(elsewhere: Elsewhere, assessment: Assessment) -> Distant:
     evidence = assessment.evidence
     return Distant(
         str(elsewhere.file.origin.get("device", "unknown device")),
-        verdict_of(evidence),
+        verdict_of(evidence) if assessment.is_asked else numbers.NONE,
         " / ".join(str(evidence.counts[name]) for name in VERDICTS),
         numbers.margin(evidence.margin),
         _resolution(evidence),

@@ -11,6 +11,21 @@ from theory_lab.networks.pruners.snip import SNIP
 from theory_lab.networks.pruners.synflow import SynFlow
 
 __all__ = [
+<<<<<<< HEAD
     "ACDC", "LAMP", "RPG", "SNIP", "GradualMagnitude", "Magnitude", "PowerPropagation", "Pruner",
     "Random", "SequentialAttention", "SynFlow",
 ]  # fmt: skip
+=======
+    "ACDC",
+    "LAMP",
+    "RPG",
+    "SNIP",
+    "GradualMagnitude",
+    "Magnitude",
+    "PowerPropagation",
+    "Pruner",
+    "Random",
+    "SequentialAttention",
+    "SynFlow",
+]
+>>>>>>> net-n2

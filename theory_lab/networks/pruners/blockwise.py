@@ -8,11 +8,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from theory_lab.core import UsageError
 from theory_lab.networks.blocks import Blocks
-from theory_lab.networks.prunable import first_and_last, prunable_weights
+from theory_lab.networks.prunable import check_choice, first_and_last, prunable_weights
 from theory_lab.networks.pruners.base import Pruner
-from theory_lab.networks.selection import keep_largest, kept_count
+from theory_lab.networks.selection import flatten, keep_largest, kept_count, ranked, split_like
 
 Allocation = Literal["uniform", "global"]
 
@@ -43,9 +42,7 @@ class BlockPruner(Pruner):
         skip = {*skip, *_layers_of_few_blocks(model, skip, size, min_blocks)}
         super().__init__(model, optimizer, sparsity=sparsity, steps=steps, skip=skip)
         self.blocks = [Blocks(tuple(w.parameter.shape), size, w.name) for w in self.weights]
-        if allocation not in ("uniform", "global"):
-            raise UsageError(f"allocation is {allocation!r}, but must be 'uniform' or 'global'.")
-        self.allocation = allocation
+        self.allocation = check_choice("allocation", allocation, ("uniform", "global"))
 
     def scores(self) -> list[Tensor]:
         """One number a block, (block rows, block columns) for each weight; the largest are kept."""
@@ -106,33 +103,19 @@ def best_blocks(
     if all(tiling.is_even for tiling in blocks):
         count = kept_count(sum(tiling.count for tiling in blocks), sparsity)
         return keep_largest(scores, max(count, len(scores)))
-    chosen = _nearest_prefix(
-        scores, [tiling.entries.to(scores[0].device) for tiling in blocks], sparsity
-    )
-    parts = chosen.split([score.numel() for score in scores])
-    return [part.reshape(score.shape) for part, score in zip(parts, scores, strict=True)]
+    entries = [tiling.entries.double().to(scores[0].device) for tiling in blocks]
+    return split_like(_nearest_prefix(ranked(scores), flatten(entries), sparsity), scores)
 
 
-def _nearest_prefix(scores: Sequence[Tensor], entries: Sequence[Tensor], sparsity: float) -> Tensor:
-    """Where the best blocks are in the concatenated scores, the best of each layer before all
-    others; the blocks have `entries` weights each. Those of score -inf are no candidates."""
-    flat = torch.cat([score.reshape(-1) for score in scores])
-    if torch.isnan(flat).any():
-        raise UsageError("The scores that select blocks hold NaN; the training has diverged.")
-    ranked = torch.cat([score.masked_fill(_best(score), torch.inf).reshape(-1) for score in scores])
-    order = ranked.argsort(descending=True, stable=True)
-    sizes = torch.cat([size.reshape(-1) for size in entries])
-    excess = (sizes[order].cumsum(0) - kept_count(int(sizes.sum()), sparsity)).abs()
-    last = excess.argmin().clamp(min=len(scores) - 1)
-    chosen = torch.zeros_like(flat, dtype=torch.bool)
-    chosen[order] = torch.arange(flat.numel(), device=flat.device) <= last
-    return chosen & (ranked > -torch.inf)
-
-
-def _best(score: Tensor) -> Tensor:
-    """True at the first largest entry alone."""
-    places = torch.arange(score.numel(), device=score.device).reshape(score.shape)
-    return places == score.argmax()
+def _nearest_prefix(scores: Tensor, entries: Tensor, sparsity: float) -> Tensor:
+    """The mask of the first blocks by score: all of score inf, none of -inf, and so many that their
+    weights, `entries` a block, come nearest to what `sparsity` keeps."""
+    order = scores.argsort(descending=True, stable=True)
+    kept = entries[order].cumsum(0)
+    number = 1 + (kept - kept_count(int(kept[-1]), sparsity)).abs().argmin()
+    chosen = torch.zeros_like(scores, dtype=torch.bool)
+    chosen[order] = torch.arange(len(order), device=order.device) < number
+    return (chosen | (scores == torch.inf)) & (scores > -torch.inf)
 
 
 def _layers_of_few_blocks(

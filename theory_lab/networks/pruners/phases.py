@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from theory_lab.core import UsageError
+from theory_lab.networks.prunable import check_choice
 
 Kind = Literal["dense", "sparsification", "sparse"]
 KINDS: tuple[Kind, ...] = ("dense", "sparsification", "sparse")
@@ -68,10 +69,7 @@ def phases_of(schedule: str | Sequence[tuple[Kind, float]], tables: Mapping[str,
     UsageError unless they begin dense, end sparse, and their shares are positive and sum to 1.
     """
     if isinstance(schedule, str):
-        if schedule not in tables:
-            known = " or ".join(repr(name) for name in tables)
-            raise UsageError(f"schedule is {schedule!r}, but must be {known}, or phases.")
-        return tables[schedule]
+        return tables[check_choice("schedule", schedule, tables)]
     phases = tuple(Phase(kind, float(share)) for kind, share in schedule)
     if unknown := sorted({phase.kind for phase in phases} - set(KINDS)):
         raise UsageError(
