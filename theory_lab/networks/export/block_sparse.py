@@ -6,15 +6,14 @@ it often does not, and `speed_up` measures it.
 
 from __future__ import annotations
 
-import copy
-import warnings
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear, pad
+from torch.nn.functional import pad
 
 from theory_lab.core import UsageError
 from theory_lab.networks.blocks import Blocks, as_matrix, as_weight
+from theory_lab.networks.export.block_product import BlockMatrix, multiply
 from theory_lab.networks.export.plain import dense
 from theory_lab.networks.measures.storage import bsr_bytes
 from theory_lab.networks.prunable import prunable_weights
@@ -60,10 +59,9 @@ def replace(model: nn.Module, name: str, layer: nn.Module) -> None:
 
 
 class BlockSparse(nn.Module):
-    """A linear layer or a convolution with W: (out, kernel * in) in BSR, for evaluation.
+    """A linear layer or a convolution with W: (out, kernel * in) in blocks, for evaluation.
 
-    `values`: (blocks, rows, columns), `columns`: (blocks,) the block column of each, `pointers`:
-    (block rows + 1,) where each block row starts. W is padded with zeros to whole blocks.
+    The buffers are the parts of its `BlockMatrix`.
     """
 
     values: Tensor
@@ -101,14 +99,9 @@ class BlockSparse(nn.Module):
         sparse.pointers[1:] = kept.sum(1).cumsum(0)
         return sparse
 
-    def matrix(self) -> Tensor:
-        """W as a sparse tensor of torch, padded to whole blocks."""
-        size = [g * b for g, b in zip(self.blocks.grid, self.blocks.size, strict=True)]
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".*beta state", UserWarning)
-            return torch.sparse_bsr_tensor(
-                self.pointers, self.columns, self.values, size, check_invariants=False
-            )
+    def matrix(self) -> BlockMatrix:
+        """W, padded with zeros to whole blocks."""
+        return BlockMatrix(self.values, self.columns, self.pointers, self.blocks.grid[1])
 
     def weight(self) -> Tensor:
         """The dense weight in the layer's own shape."""
@@ -127,9 +120,8 @@ class BlockSparse(nn.Module):
 
     def _times(self, x: Tensor) -> Tensor:
         """W x for x: (kernel * in, any) -> (out, any)."""
-        m, n = self.blocks.matrix_shape
-        missing = self.blocks.grid[1] * self.blocks.size[1] - n
-        return (self.matrix() @ pad(x, (0, 0, 0, missing)).contiguous())[:m]
+        W = self.matrix()
+        return multiply(W, pad(x, (0, 0, 0, W.shape[1] - len(x))))[: self.blocks.shape[0]]
 
     @staticmethod
     def _windows(x: Tensor, kernel: tuple, stride: tuple, padding: tuple) -> Tensor:
