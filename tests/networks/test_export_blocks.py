@@ -75,9 +75,7 @@ def test_a_convolution_in_blocks_is_the_convolution(
     close(sparse(x), layer(x), 63)
 
 
-@given(
-    st.integers(1, 4), st.integers(1, 4), st.integers(1, 5), st.integers(1, 5), st.floats(0, 1)
-)
+@given(st.integers(1, 4), st.integers(1, 4), st.integers(1, 5), st.integers(1, 5), st.floats(0, 1))
 def test_both_products_are_that_of_the_dense_matrix(
     side: int, columns: int, height: int, width: int, density: float
 ) -> None:
