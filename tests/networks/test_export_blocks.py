@@ -12,6 +12,7 @@ from tests.tolerances import rtol
 from theory_lab.core import UsageError
 from theory_lab.networks import export, measures, models
 from theory_lab.networks.blocks import Blocks
+from theory_lab.networks.export.block_product import BlockMatrix, multiply, multiply_by_rows
 from theory_lab.networks.prunable import prunable_weights
 
 
@@ -72,6 +73,23 @@ def test_a_convolution_in_blocks_is_the_convolution(
     assert torch.equal(sparse.weight(), layer.weight)
     x = torch.randn(2, 7, 6, 8, dtype=torch.float64)
     close(sparse(x), layer(x), 63)
+
+
+@given(st.integers(1, 4), st.integers(1, 4), st.integers(1, 5), st.integers(1, 5), st.floats(0, 1))
+def test_both_products_are_that_of_the_dense_matrix(
+    side: int, columns: int, height: int, width: int, density: float
+) -> None:
+    kept = torch.rand(height, width, generator=torch.Generator().manual_seed(0)) < density
+    pointers = torch.cat([torch.zeros(1, dtype=torch.int64), kept.sum(1).cumsum(0)]).int()
+
+    def matrix(columns: int) -> BlockMatrix:
+        values = torch.randn(int(kept.sum()), side, columns, dtype=torch.float64)
+        return BlockMatrix(values, kept.nonzero()[:, 1].int(), pointers, width)
+
+    torch.manual_seed(0)
+    for W, product in [(matrix(columns), multiply_by_rows), (matrix(side), multiply)]:
+        x = torch.randn(W.shape[1], 3, dtype=torch.float64)
+        torch.testing.assert_close(product(W, x), W.to_dense() @ x, rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize("block", [(8, 8), (4, 16)])

@@ -179,7 +179,7 @@ def test_errors_are_sentences() -> None:
         measures.Eigenspace(model, data, 81)
     with pytest.raises(UsageError, match="must be positive"):
         measures.hessian_share(model, named(model, torch.zeros(80)), data, 1)
-    with pytest.raises(UsageError, match="must hold '0.weight'"):
+    with pytest.raises(UsageError, match=r"must hold '0\.weight'"):
         measures.hessian_share(model, {}, data, 1)
     with pytest.raises(UsageError, match="an iterator"):
         measures.Eigenspace(model, iter(data), 1)

@@ -126,7 +126,9 @@ def test_the_middle_point_descends_on_the_mean_loss_of_the_curve() -> None:
     theta = (0.5 * identity / 3 - ends) / (2 / 15)
     # the last tenth of the training has steps of .01: a noise of a few per cent is left
     assert float((found.middle["weight"] - theta).norm()) < 0.1 * float(theta.norm())
-    assert found.curve.train[0].loss == pytest.approx(float((a["weight"] - identity / 2).square().mean()))
+    assert found.curve.train[0].loss == pytest.approx(
+        float((a["weight"] - identity / 2).square().mean())
+    )
 
 
 def test_training_the_curve_lowers_it_and_leaves_the_ends() -> None:
@@ -159,7 +161,7 @@ def test_no_global_random_numbers_are_drawn_and_the_model_is_left_alone() -> Non
 def test_errors_are_sentences() -> None:
     model, data = network(0), images()
     a = model.state_dict()
-    with pytest.raises(UsageError, match="b must hold '5.bias'"):
+    with pytest.raises(UsageError, match=r"b must hold '5\.bias'"):
         measures.straight_line(model, a, {n: w for n, w in a.items() if n != "5.bias"}, data)
     with pytest.raises(UsageError, match=r"shape \(4, 1, 3, 3\)"):
         measures.straight_line(model, a | {"0.weight": torch.zeros(1)}, a, data)

@@ -6,15 +6,15 @@ it often does not, and `speed_up` measures it.
 
 from __future__ import annotations
 
-import copy
-import warnings
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear, pad
+from torch.nn.functional import pad
 
 from theory_lab.core import UsageError
 from theory_lab.networks.blocks import Blocks, as_matrix, as_weight
+from theory_lab.networks.export.block_product import BlockMatrix, multiply
 from theory_lab.networks.export.plain import dense
 from theory_lab.networks.measures.storage import bsr_bytes
 from theory_lab.networks.prunable import prunable_weights
@@ -31,8 +31,7 @@ def block_sparse(model: nn.Module, block: tuple[int, int] = (8, 8)) -> nn.Module
     smaller = [
         layer
         for layer, weight in layers.items()
-        if is_supported(layer)
-        and bsr_bytes(weight.effective, block) < weight.effective.nbytes
+        if is_supported(layer) and bsr_bytes(weight.effective, block) < weight.effective.nbytes
     ]
     if not smaller:
         raise UsageError(
@@ -59,27 +58,42 @@ def replace(model: nn.Module, name: str, layer: nn.Module) -> None:
     setattr(model.get_submodule(parent), child, layer)
 
 
-class BlockSparse(nn.Module):
-    """A linear layer or a convolution with W: (out, kernel * in) in BSR, for evaluation.
+class Convolution(NamedTuple):
+    """What a plain convolution does to places; each pair is (vertical, horizontal)."""
 
-    `values`: (blocks, rows, columns), `columns`: (blocks,) the block column of each, `pointers`:
-    (block rows + 1,) where each block row starts. W is padded with zeros to whole blocks.
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+
+    @classmethod
+    def of(cls, layer: nn.Conv2d) -> Convolution:
+        pairs = (layer.kernel_size, layer.stride, layer.padding)
+        return cls(*((int(pair[0]), int(pair[1])) for pair in pairs))
+
+    def windows(self, x: Tensor) -> Tensor:
+        """(n, in, h, w) -> (kh, kw, in, n, h', w'): what each tap sees."""
+        (top, left), (kh, kw), (down, right) = self.padding, self.kernel, self.stride
+        seen = pad(x, (left, left, top, top)).unfold(2, kh, down).unfold(3, kw, right)
+        return seen.permute(4, 5, 1, 0, 2, 3)
+
+
+class BlockSparse(nn.Module):
+    """A linear layer or a convolution with W: (out, kernel * in) in blocks, for evaluation.
+
+    The buffers are the parts of its `BlockMatrix`.
     """
 
     values: Tensor
     columns: Tensor
     pointers: Tensor
+    bias: Tensor | None
 
     def __init__(self, layer: nn.Linear | nn.Conv2d, block: tuple[int, int], count: int) -> None:
         """Room for `count` blocks of a layer like this one."""
         super().__init__()
         weight = layer.weight
         self.blocks = Blocks(tuple(weight.shape), (block[0], block[1]))
-        self.convolution = (
-            (layer.kernel_size, layer.stride, layer.padding)
-            if isinstance(layer, nn.Conv2d)
-            else None
-        )
+        self.convolution = Convolution.of(layer) if isinstance(layer, nn.Conv2d) else None
         self.register_buffer("values", weight.new_zeros(count, *block))
         self.register_buffer("columns", weight.new_zeros(count, dtype=torch.int32))
         pointers = weight.new_zeros(self.blocks.grid[0] + 1, dtype=torch.int32)
@@ -101,14 +115,9 @@ class BlockSparse(nn.Module):
         sparse.pointers[1:] = kept.sum(1).cumsum(0)
         return sparse
 
-    def matrix(self) -> Tensor:
-        """W as a sparse tensor of torch, padded to whole blocks."""
-        size = [g * b for g, b in zip(self.blocks.grid, self.blocks.size, strict=True)]
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".*beta state", UserWarning)
-            return torch.sparse_bsr_tensor(
-                self.pointers, self.columns, self.values, size, check_invariants=False
-            )
+    def matrix(self) -> BlockMatrix:
+        """W, padded with zeros to whole blocks."""
+        return BlockMatrix(self.values, self.columns, self.pointers, self.blocks.grid[1])
 
     def weight(self) -> Tensor:
         """The dense weight in the layer's own shape."""
@@ -119,21 +128,12 @@ class BlockSparse(nn.Module):
         if self.convolution is None:
             out = self._times(x.reshape(-1, x.shape[-1]).T).T.reshape(*x.shape[:-1], -1)
             return out if self.bias is None else out + self.bias
-        windows = self._windows(x, *self.convolution)
-        *_, n, height, width = windows.shape
-        out = self._times(windows.reshape(-1, n * height * width)).reshape(-1, n, height, width)
+        windows = self.convolution.windows(x)
+        out = self._times(windows.flatten(3).flatten(0, 2)).unflatten(1, windows.shape[3:])
         out = out.transpose(0, 1)
         return out if self.bias is None else out + self.bias[:, None, None]
 
     def _times(self, x: Tensor) -> Tensor:
         """W x for x: (kernel * in, any) -> (out, any)."""
-        m, n = self.blocks.matrix_shape
-        missing = self.blocks.grid[1] * self.blocks.size[1] - n
-        return (self.matrix() @ pad(x, (0, 0, 0, missing)).contiguous())[:m]
-
-    @staticmethod
-    def _windows(x: Tensor, kernel: tuple, stride: tuple, padding: tuple) -> Tensor:
-        """(n, in, h, w) -> (kh, kw, in, n, h', w'): what each tap of a convolution sees."""
-        x = pad(x, (padding[1], padding[1], padding[0], padding[0]))
-        seen = x.unfold(2, kernel[0], stride[0]).unfold(3, kernel[1], stride[1])
-        return seen.permute(4, 5, 1, 0, 2, 3)
+        W = self.matrix()
+        return multiply(W, pad(x, (0, 0, 0, W.shape[1] - len(x))))[: self.blocks.shape[0]]

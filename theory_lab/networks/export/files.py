@@ -123,7 +123,7 @@ def _narrow(layer: nn.Module, tensors: Mapping[str, Tensor]) -> None:
         own = name.rpartition(".")[2]
         if own in state and state[own].shape != tensor.shape:
             state[own].data = tensor.clone()
-    shape = next(iter(tensors.values())).shape
+    shape = state["weight"].shape
     if isinstance(layer, nn.Conv2d):
         layer.out_channels, layer.in_channels = shape[0], shape[1] * layer.groups
     elif isinstance(layer, nn.Linear):
@@ -138,7 +138,7 @@ def _digest(tensors: Mapping[str, Tensor], architecture: str) -> str:
     for name in sorted(tensors):
         tensor = tensors[name]
         found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        found.update(tensor.reshape(-1).view(torch.uint8).numpy())
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return found.hexdigest()
 
 

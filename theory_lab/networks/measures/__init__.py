@@ -6,6 +6,14 @@ from theory_lab.networks.measures.curves import Bezier, Curve, bezier, straight_
 from theory_lab.networks.measures.landscape import Fit
 from theory_lab.networks.measures.latencies import Latency, latencies, latency
 from theory_lab.networks.measures.operations import Operations, operations, total_operations
+from theory_lab.networks.measures.sparsities import (
+    active_masks,
+    effective_compression,
+    effective_sparsity,
+    layer_effective_sparsities,
+    layer_sparsities,
+    sparsity,
+)
 from theory_lab.networks.measures.spectra import Ranks, ranks
 from theory_lab.networks.measures.storage import StoredBytes, stored_bytes
 
@@ -20,13 +28,19 @@ __all__ = [
     "Ranks",
     "Share",
     "StoredBytes",
+    "active_masks",
     "bezier",
     "cost",
+    "effective_compression",
+    "effective_sparsity",
     "hessian_share",
     "latencies",
     "latency",
+    "layer_effective_sparsities",
+    "layer_sparsities",
     "operations",
     "ranks",
+    "sparsity",
     "stored_bytes",
     "straight_line",
     "total_operations",

@@ -13,11 +13,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from theory_lab.core import UsageError
-from theory_lab.networks.measures.landscape import Batches, Landscape, Loss, Weights
+from theory_lab.networks.gradients import task_loss
 from theory_lab.networks.measures.lanczos import largest_eigenpairs
+from theory_lab.networks.measures.landscape import Landscape, Loss, Weights
+from theory_lab.networks.pruners.base import Batches
 
 
 class Share(NamedTuple):
@@ -47,7 +48,7 @@ class Eigenspace:
         batches: Batches,
         k: int = 10,
         *,
-        loss: Loss = cross_entropy,
+        loss: Loss = task_loss,
         tolerance: float = 1e-3,
         steps: int = 100,
         seed: int = 0,
@@ -89,7 +90,7 @@ def hessian_share(
 class Hessian:
     """v (d,) -> H v (d,); coordinates in the order of the model's parameters."""
 
-    def __init__(self, model: nn.Module, batches: Batches, loss: Loss = cross_entropy) -> None:
+    def __init__(self, model: nn.Module, batches: Batches, loss: Loss = task_loss) -> None:
         self.landscape = Landscape(model, batches, loss)
         self.landscape.move_to(dict(model.named_parameters()))
         self.count = sum(len(labels) for _, labels in batches)

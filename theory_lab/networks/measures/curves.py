@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from theory_lab.core import UsageError
-from theory_lab.networks.measures.landscape import Batches, Fit, Landscape, Loss, Weights
+from theory_lab.networks.gradients import task_loss
+from theory_lab.networks.measures.landscape import Fit, Landscape, Loss, Weights
+from theory_lab.networks.pruners.base import Batches
 
 
 class Curve(NamedTuple):
@@ -53,7 +54,7 @@ def straight_line(
     *,
     points: int = 25,
     test: Batches | None = None,
-    loss: Loss = cross_entropy,
+    loss: Loss = task_loss,
 ) -> Curve:
     """The loss at (1 - t) a + t b for `points` equidistant t from 0 to 1.
 
@@ -77,7 +78,7 @@ def bezier(
     batches: Batches | None = None,
     points: int = 25,
     test: Batches | None = None,
-    loss: Loss = cross_entropy,
+    loss: Loss = task_loss,
 ) -> Bezier:
     """w(t) = (1-t)^2 a + 2t(1-t) theta + t^2 b, with theta alone trained from the midpoint.
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
-from torch.optim.swa_utils import update_bn
 
 from theory_lab.core import UsageError
-
-Batches = Iterable[tuple[Tensor, Tensor]]
-"""(inputs, labels); a list or a Loader that gives the same batches each time it is iterated."""
+from theory_lab.networks.evaluation import reestimate_batch_norm
+from theory_lab.networks.gradients import right, task_loss
+from theory_lab.networks.pruners.base import Batches
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(outputs, labels) -> the mean loss of the batch."""
@@ -31,9 +29,13 @@ class Fit(NamedTuple):
 
 
 class Landscape:
-    """The loss as a function of the weights. `model` itself is never changed."""
+    """The loss as a function of the weights. `model` itself is never changed.
 
-    def __init__(self, model: nn.Module, batches: Batches, loss: Loss = cross_entropy) -> None:
+    `batches`: (inputs, labels), the same each time they are iterated: a list, or a Loader without
+    augmentation.
+    """
+
+    def __init__(self, model: nn.Module, batches: Batches, loss: Loss = task_loss) -> None:
         if isinstance(batches, Iterator):
             raise UsageError(
                 "batches is an iterator, which can be read once; pass a list of (inputs, labels) or"
@@ -60,8 +62,7 @@ class Landscape:
         """Take these weights and, for BatchNorm, the statistics that the batches have there."""
         for name, parameter in self.parameters.items():
             parameter.copy_(weights[name])
-        update_bn(((inputs, labels) for inputs, labels in self.on_device()), self.model)
-        self.model.eval()
+        reestimate_batch_norm(self.model, self.batches)
 
     def on_device(self, batches: Batches | None = None) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches, on the model's device."""
@@ -72,13 +73,13 @@ class Landscape:
     @torch.no_grad()
     def fit(self, batches: Batches | None = None) -> Fit:
         """Loss and accuracy where the model stands, over `batches` or its own."""
-        total, right, count, classifies = 0.0, 0, 0, True
+        total, hits, count, classifies = 0.0, 0, 0, True
         for inputs, labels in self.on_device(batches):
             outputs = self.model(inputs)
             total += float(self.loss(outputs, labels)) * len(labels)
             count += len(labels)
             classifies = classifies and labels.ndim == 1 and not labels.is_floating_point()
-            right += int((outputs.argmax(1) == labels).sum()) if classifies else 0
+            hits += int(right(outputs, labels)) if classifies else 0
         if not count:
             raise UsageError("There are no batches to measure a loss on; pass at least one.")
-        return Fit(total / count, right / count if classifies else None)
+        return Fit(total / count, hits / count if classifies else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from theory_lab.core import UsageError
+from theory_lab.networks.evaluation import mode
 
 
 class Latency(NamedTuple):
@@ -31,17 +33,13 @@ def latencies(
     """The times of several models on one input, in turns, so that all meet the same noise."""
     if repetitions < 1:
         raise UsageError(f"repetitions is {repetitions!r}, but it must be at least 1.")
-    modes = [model.training for model in models]
-    times = torch.empty(repetitions, len(models), dtype=torch.float64)
-    with torch.inference_mode():
-        for repetition in range(-warm_up, repetitions):
-            for i, model in enumerate(models):
-                seconds = _time(model.eval(), example)
-                if repetition >= 0:
-                    times[repetition, i] = seconds
-    for model, mode in zip(models, modes, strict=True):
-        model.train(mode)
-    lower, median, upper = times.quantile(torch.tensor([0.25, 0.5, 0.75], dtype=times.dtype), 0)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(torch.inference_mode())
+        for model in models:
+            stack.enter_context(mode(model, training=False))
+        rounds = [[_time(m, example) for m in models] for _ in range(warm_up + repetitions)]
+    times = torch.tensor(rounds[warm_up:], dtype=torch.float64)
+    median, lower, upper = times.quantile(torch.tensor([0.5, 0.25, 0.75], dtype=times.dtype), 0)
     found = zip(median.tolist(), lower.tolist(), upper.tolist(), strict=True)
     return [Latency(*each) for each in found]
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from theory_lab.networks.evaluation import mode
 from theory_lab.networks.prunable import Prunable, prunable_weights
 
 
@@ -37,13 +38,11 @@ def operations(model: nn.Module, example: Tensor) -> dict[str, Operations]:
 
         return weight.layer.register_forward_hook(count)
 
-    was_training = model.training
     handles = [hook(weight) for weight in prunable_weights(model)]
     try:
-        with torch.no_grad():
-            model.eval()(example)
+        with torch.no_grad(), mode(model, training=False):
+            model(example)
     finally:
-        model.train(was_training)
         for handle in handles:
             handle.remove()
     return counts

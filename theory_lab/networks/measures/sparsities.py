@@ -32,7 +32,8 @@ def layer_sparsities(model: nn.Module) -> dict[str, float]:
 def effective_sparsity(model: nn.Module, example: Tensor) -> float:
     """1 - active / all over the prunable weights; `example`: a batch of inputs, for its shape."""
     active = active_masks(model, example).values()
-    return 1 - sum(int(mask.sum()) for mask in active) / sum(mask.numel() for mask in active)
+    size = sum(mask.numel() for mask in active)
+    return (size - sum(int(mask.sum()) for mask in active)) / size
 
 
 def effective_compression(model: nn.Module, example: Tensor) -> float:

@@ -1,0 +1,143 @@
+"""Dead channels are removed, the outputs stay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from tests.tolerances import rtol
+from theory_lab.networks import export, graph, measures, models
+
+MODELS: dict[str, Callable[[], nn.Module]] = {
+    "resnet8": lambda: models.resnet(8, width=8),
+    "resnet20": lambda: models.resnet(20, width=4),
+    "resnet18": lambda: models.resnet(18, width=8),
+    "resnet50": lambda: models.resnet(50, width=4),
+    "wide": lambda: models.wide_resnet(10, 1),
+    "vgg16": lambda: models.vgg(16, width=8),
+}
+EXAMPLE = torch.zeros(1, 3, 32, 32)
+
+
+def trained(make: Callable[[], nn.Module]) -> nn.Module:
+    """A model with random statistics, scales and shifts in BatchNorm, in float64."""
+    torch.manual_seed(0)
+    model = make().double()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for tensor in (module.weight.data, module.running_var):
+                tensor.uniform_(0.5, 2)
+            for tensor in (module.bias.data, module.running_mean):
+                tensor.normal_()
+        elif isinstance(module, nn.Conv2d) and module.bias is not None:
+            module.bias.data.normal_()
+    return model
+
+
+@torch.no_grad()
+def silence(model: nn.Module, inner: graph.InnerChannels, channels: list[int]) -> None:
+    """What pruning a channel zeroes: filter, bias, gamma, beta, and the next layer's column."""
+    conv, norm, following = (model.get_submodule(name) for name in inner)
+    for tensor in (conv.weight, conv.bias, norm.weight, norm.bias):
+        if tensor is not None:
+            tensor[channels] = 0
+    following.weight[:, channels] = 0
+
+
+def silence_random(model: nn.Module, share: float) -> dict[graph.InnerChannels, list[int]]:
+    """Silence about a share of the inner channels; all of the first layer's in a residual network.
+
+    (In a plain one that would silence all that comes after.)
+    """
+    is_residual = not isinstance(model, nn.Sequential)
+    generator, silent = torch.Generator().manual_seed(1), {}
+    for number, inner in enumerate(graph.inner_channels(model)):
+        width = model.get_submodule(inner.conv).out_channels
+        chosen = (torch.rand(width, generator=generator) < share).nonzero().flatten().tolist()
+        silent[inner] = list(range(width)) if is_residual and number == 0 else chosen
+        silence(model, inner, silent[inner])
+    return silent
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("name", MODELS)
+def test_outputs_are_those_of_the_silenced_network(name: str, training: bool) -> None:
+    model = trained(MODELS[name])
+    silent = silence_random(model, 0.4)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    smaller = export.remove_channels(model, EXAMPLE.double())
+    for inner, channels in silent.items():
+        left = max(1, model.get_submodule(inner.conv).out_channels - len(channels))
+        assert smaller.get_submodule(inner.conv).out_channels == left
+        assert smaller.get_submodule(inner.conv).weight.shape[0] == left
+        assert smaller.get_submodule(inner.following).weight.shape[1] == left
+    assert all(torch.equal(before[name], now) for name, now in model.state_dict().items())
+    x = torch.randn(4, 3, 32, 32, dtype=torch.float64)
+    with torch.no_grad():
+        wanted, found = model.train(training)(x), smaller.train(training)(x)
+    # sums of fewer terms in another order, through up to 50 layers
+    torch.testing.assert_close(found, wanted, rtol=0, atol=100 * rtol() * float(wanted.abs().max()))
+    assert measures.total_operations(smaller, x).dense < measures.total_operations(model, x).dense
+
+
+def test_a_filter_of_zeros_alone_is_not_removed() -> None:
+    """BatchNorm's shift reaches the next layer: removing the channel would change the outputs."""
+    model = trained(MODELS["resnet8"])
+    inner = graph.inner_channels(model)[0]
+    conv, norm, following = (model.get_submodule(name) for name in inner)
+    norm.bias.data[:3], norm.running_mean[:3], norm.running_var[:3] = 0.5, 0, 1
+    with torch.no_grad():
+        conv.weight[:3] = 0
+    assert export.dead_channels(model) == {}
+    norm.bias.data[0] = -0.5  # ReLU stops the shift, in training and in evaluation
+    norm.bias.data[1], norm.running_mean[1] = -0.5, -9  # in training only
+    norm.running_mean[2] = 9  # in evaluation only
+    assert export.dead_channels(model) == {inner: [0]}
+    norm.weight.data[4], norm.bias.data[4] = 0, -1  # no scale: a shift below 0
+    norm.weight.data[5], norm.bias.data[5] = 0, 1  # a shift above 0
+    with torch.no_grad():
+        following.weight[:, 6] = 0  # nobody listens
+    assert export.dead_channels(model) == {inner: [0, 4, 6]}
+
+
+def test_a_dense_network_keeps_every_channel() -> None:
+    model = trained(MODELS["resnet20"])
+    smaller = export.remove_channels(model, EXAMPLE.double())
+    assert {n: t.shape for n, t in smaller.state_dict().items()} == {
+        n: t.shape for n, t in model.state_dict().items()
+    }
+
+
+def test_a_smaller_network_trains() -> None:
+    model = trained(MODELS["resnet8"]).float()
+    silence_random(model, 0.5)
+    smaller = export.remove_channels(model, EXAMPLE)
+    optimizer = torch.optim.SGD(smaller.parameters(), lr=0.1)
+    x, labels = torch.randn(8, 3, 16, 16), torch.arange(8)
+    losses = []
+    for _ in range(8):
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(smaller.train()(x), labels)
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.7 * losses[0]
+
+
+@pytest.mark.parametrize("net", ["resnet8w8", "resnet18", "vgg16"])
+def test_a_smaller_network_comes_back_from_its_file(net: str, tmp_path: Path) -> None:
+    architecture = export.Architecture(net, 10, (3, 32, 32))
+    model = trained(architecture.build).float()
+    silence_random(model, 0.5)
+    smaller = export.remove_channels(model, EXAMPLE).eval()
+    export.save(smaller, tmp_path / "m", architecture)
+    again = export.load(tmp_path / "m").eval()
+    x = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(again(x), smaller(x))
+    widths = {n: repr(m) for n, m in smaller.named_modules() if not list(m.children())}
+    assert widths == {n: repr(m) for n, m in again.named_modules() if not list(m.children())}
