@@ -12,11 +12,6 @@ from theory_lab.networks.pruners.snip import SNIP
 from theory_lab.networks.pruners.synflow import SynFlow
 
 __all__ = [
-<<<<<<< HEAD
-    "ACDC", "LAMP", "RPG", "SNIP", "GradualMagnitude", "Magnitude", "PowerPropagation", "Pruner",
-    "Random", "SequentialAttention", "SynFlow",
-]  # fmt: skip
-=======
     "ACDC",
     "LAMP",
     "RPG",
@@ -30,4 +25,3 @@ __all__ = [
     "SequentialAttention",
     "SynFlow",
 ]
->>>>>>> net-n2
