@@ -10,6 +10,7 @@ from scale_up_figures import FIGURES
 
 from theory_lab.core import Case, Control, Study, drops, grid, instead
 from theory_lab.trials import blind_logits, channels, directional, effective, orders
+from theory_lab.trials.claims import CLAIMS
 from theory_lab.trials.methods import grda
 
 SEEDS = 5
@@ -178,10 +179,7 @@ def order(params: Mapping[str, Any], replicate: int) -> tuple[Any, ...]:
 STUDY = Study(
     "scale_up",
     title="Networks pruned by the validated algorithms",
-    claims=[
-        *channels.CLAIMS, *blind_logits.CLAIMS, *directional.CLAIMS, *effective.CLAIMS,
-        *orders.CLAIMS,
-    ],
+    claims=CLAIMS,
     cases=cases,
     controls=controls,
     figures=FIGURES,

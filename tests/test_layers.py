@@ -57,7 +57,7 @@ ROOMS = {
     ),
     "trials": Room(
         names("core numerics bounds"),
-        inside_functions=names("torch"),
+        inside_functions=names("torch filelock"),
         rooms_inside_functions=names("networks"),
     ),
     "lab": Room(names("core registry"), names("threadpoolctl"), names("torch array_api_compat")),
@@ -89,6 +89,7 @@ def imports(tree: ast.AST, package: str, is_inside: bool = False) -> Iterator[Im
     """Every module that is imported, by absolute name; `from a import b` as a.b."""
     for node in ast.iter_child_nodes(tree):
         inside = is_inside or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        inside |= isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
         if isinstance(node, ast.Import):
             yield from (Import(alias.name, node.lineno, is_inside) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

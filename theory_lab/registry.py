@@ -6,4 +6,5 @@ THEORIES = {
     "matrix_sensing": "theory_lab.theorems.matrix_sensing.claims",
     "rank_pruning": "theory_lab.theorems.rank_pruning.claims",
     "sequential_attention": "theory_lab.theorems.sequential_attention.claims",
+    "trials": "theory_lab.trials.claims",
 }

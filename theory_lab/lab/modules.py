@@ -150,25 +150,26 @@ class Reader:
         if chain[0] in module.definitions:
             found.add(Place(file, chain[0]))
         for statement in (*inside, *module.imports):
-            for target in self._targets(statement, chain, file):
-                for source, rest in self._sources(target):
+            for target, known in self._targets(statement, chain, file):
+                for source, rest in self._sources(target, known):
                     self._resolve(rest, source, [], found, asked)
 
     def _targets(
         self, statement: ast.Import | ast.ImportFrom, chain: tuple[str, ...], file: Path
-    ) -> Iterator[tuple[str, ...]]:
-        """The chain in full, as an absolute dotted name, if this import binds its first name."""
+    ) -> Iterator[tuple[tuple[str, ...], int]]:
+        """The chain in full, as an absolute dotted name, if this import binds its first name; and
+        how much of it is a module for sure."""
         head, *rest = chain
         for alias in statement.names:
             name = tuple(alias.name.split("."))
             if isinstance(statement, ast.ImportFrom):
                 base = self._base(statement, file)
                 if alias.name == "*":
-                    yield (*base, *chain)
+                    yield (*base, *chain), len(base)
                 elif (alias.asname or alias.name) == head:
-                    yield (*base, *name, *rest)
+                    yield (*base, *name, *rest), len(base)
             elif (alias.asname or name[0]) == head:
-                yield (*(name if alias.asname else name[:1]), *rest)
+                yield (*(name if alias.asname else name[:1]), *rest), 1
 
     def _base(self, statement: ast.ImportFrom, file: Path) -> tuple[str, ...]:
         """The absolute name of the module that `from … import` names."""
@@ -179,9 +180,12 @@ class Reader:
         package = file.parent.relative_to(root).parts
         return (*package[: len(package) + 1 - statement.level], *module)
 
-    def _sources(self, target: tuple[str, ...]) -> Iterator[tuple[Path, tuple[str, ...]]]:
-        """Each way to read a dotted name as the file of a module and names in it."""
-        for length in range(1, len(target)):
+    def _sources(
+        self, target: tuple[str, ...], known: int
+    ) -> Iterator[tuple[Path, tuple[str, ...]]]:
+        """Each way to read a dotted name as the file of a module, of `known` names or more, and
+        names in it."""
+        for length in range(max(1, known), len(target)):
             file = source(target[:length], self.home)
             if file is not None:
                 yield file, target[length:]

@@ -51,7 +51,7 @@ def run(
     `loss_reestimated` with BatchNorm's statistics estimated anew, `loss_random` after the removal
     of as many random channels instead. `near`: the share of norms within a factor 2 of the
     threshold; `below`, `above`: how many are on its sides. `recovery`: fine-tuning steps until the
-    loss is back at 1.05 times `loss_before`, `budget` of them at most (infinite if it is not).
+    loss is back at 1.05 times `loss_before`; `budget` + 1 where all of them did not suffice.
     """
     import torch
 
@@ -69,7 +69,9 @@ def run(
     penalty.prune()
     zeroed = train.evaluate(model, data, train=True)
     renewed = _renewed(model, data)
-    tuning = recipe(at, epochs=tuning_epochs, batch_size=batch_size, lr=lr / 10, schedule="constant")
+    tuning = recipe(
+        at, epochs=tuning_epochs, batch_size=batch_size, lr=lr / 10, schedule="constant"
+    )
     return dict(
         near=split.near,
         below=int((norms <= penalty.threshold).sum()),
@@ -102,9 +104,7 @@ def _penalised(
     return made[0]
 
 
-def _removed(
-    model: nn.Module, kept: list[Tensor], options: dict[str, Any]
-) -> nn.Module:  # fmt: skip
+def _removed(model: nn.Module, kept: list[Tensor], options: dict[str, Any]) -> nn.Module:
     """A copy of the model without the other channels."""
     smaller = copy.deepcopy(model)
     _holding(smaller, kept, options)
@@ -132,9 +132,7 @@ def _as_many(kept: list[Tensor], seed: int) -> list[Tensor]:
     import torch
 
     generator = torch.Generator().manual_seed(seed)
-    return [
-        mask[torch.randperm(len(mask), generator=generator).to(mask.device)] for mask in kept
-    ]
+    return [mask[torch.randperm(len(mask), generator=generator).to(mask.device)] for mask in kept]
 
 
 def _renewed(model: nn.Module, data: Dataset) -> nn.Module:
@@ -168,7 +166,7 @@ def _tuned(
             if step % EVERY == 0 and train.evaluate(model, data, train=True).loss <= wanted:
                 return dict(recovery=step, budget=budget)
             if step == budget:
-                return dict(recovery=float("inf"), budget=budget)
+                return dict(recovery=budget + 1, budget=budget)
             _step(model, optimizer, holding, inputs, labels)
             step += 1
 
@@ -192,6 +190,17 @@ def _step(
 
 CHANNELS = Experiment("trials.channels", draw, run)
 SOURCE = Source(PAPER, "the columns' norms and the threshold, on the channels of a network")
+
+
+def threshold(f: Any) -> float:
+    """2 sqrt(beta): channels of at most this norm are removed."""
+    return 2 * f["beta"] ** 0.5
+
+
+def allowed_loss(f: Any, before: float) -> float:
+    """The training loss that a removal may leave, from the loss before it."""
+    return 1.25 * before + 0.01
+
 
 NEAR = Claim(
     "trials.norm_gap.near",
@@ -226,7 +235,7 @@ REMOVAL = Claim(
     experiment=CHANNELS,
     observed=["loss_before"],
     measure=each("loss_zeroed"),
-    predict=lambda f: 1.25 * f["loss_before"] + 0.01,
+    predict=lambda f: allowed_loss(f, f["loss_before"]),
     basis="empirical",
     formula="L(after) ≤ 1.25 L(before) + .01",
 )

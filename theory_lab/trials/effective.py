@@ -5,6 +5,7 @@ Networks that were trained densely before they are pruned, or at their start. So
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated, Any
 
 from theory_lab.core import Claim, Experiment, Source
@@ -62,11 +63,27 @@ def _weights(model: Any) -> list[Any]:
 EFFECTIVE = Experiment("trials.effective", draw, run)
 
 
+def _widths(f: Any) -> tuple[int, ...]:
+    """The widths of a perceptron by the name of its network."""
+    return LENET if f["net"] == "lenet_300_100" else tuple(map(int, f["net"].split("-")[1:]))
+
+
 def expected_active(f: Any) -> float:
     """E|eff| for a perceptron pruned at random by a quota, exact counts."""
-    widths = LENET if f["net"] == "lenet_300_100" else tuple(map(int, f["net"].split("-")[1:]))
+    widths = _widths(f)
     counts = quotas.counts(QUOTA[f["method"]], widths, f["compression"])
     return random_pruning.expected_effective(widths, counts, "exact counts")
+
+
+def expected_at(f: Any, compression: float) -> float:
+    """`expected_active` at another compression."""
+    return expected_active({**f, "compression": compression})
+
+
+def kept(f: Any, compression: float) -> float:
+    """How many weights of the perceptron are kept."""
+    layers = itertools.pairwise(_widths(f))
+    return sum(a * b for a, b in layers) / compression
 
 
 RANDOM = Claim(

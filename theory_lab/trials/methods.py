@@ -18,8 +18,8 @@ FINE_TUNING = 0.15
 """The last share of a training, which a method that prunes once leaves for fine-tuning."""
 
 
-RANK_STRENGTH = {"growth_only": 3.0, "every_step": 0.3}
-"""lambda of the rank loss; where it acts at the updates of the mask alone, only its direction counts."""
+GROWTH_STRENGTH, STEP_STRENGTH = 3.0, 0.3
+"""lambda of the rank loss at the updates of the mask alone, and in every step."""
 
 
 class Setting(NamedTuple):
@@ -31,41 +31,17 @@ class Setting(NamedTuple):
     seed: int
 
 
-def _gradual(p: Any, s: Setting, **rest: Any) -> dict[str, Any]:
-    return dict(cls=p.GradualMagnitude, every=s.every, **rest)
-
-
-def _rpg(p: Any, s: Setting, mode: str) -> dict[str, Any]:
-    return dict(
-        cls=p.RPG, mode=mode, strength=RANK_STRENGTH[mode], every=s.every, seed=s.seed, linear=None
-    )
-
-
-Named = Callable[[Any, Setting], dict[str, Any]]
-
-_PRUNERS: dict[str, Named] = {
-    "gradual magnitude": lambda p, s: _gradual(p, s),
-    "gradual uniform": lambda p, s: _gradual(p, s, allocation="uniform"),
-    "gradual ERK": lambda p, s: _gradual(p, s, allocation="ERK"),
-    "RPG growth only": lambda p, s: _rpg(p, s, "growth_only"),
-    "RPG every step": lambda p, s: _rpg(p, s, "every_step"),
-    "SequentialAttention++": lambda p, s: dict(cls=p.SequentialAttention, block=s.block),
-    "ACDC": lambda p, s: dict(cls=p.ACDC, block=s.block),
-    "powerpropagation": lambda p, s: dict(
-        cls=p.PowerPropagation, block=s.block, begin=1 - FINE_TUNING
-    ),
-    "magnitude": lambda p, s: dict(cls=p.Magnitude, at=None),
-    "LAMP": lambda p, s: dict(cls=p.LAMP, at=None),
-    "SNIP": lambda p, s: dict(cls=p.SNIP, batches=None),
-    "SynFlow": lambda p, s: dict(cls=p.SynFlow, batches=None),
-    "random uniform": lambda p, s: dict(cls=p.Random, seed=s.seed, allocation="uniform"),
-    "random ERK": lambda p, s: dict(cls=p.Random, seed=s.seed, allocation="ERK"),
-    "random IGQ": lambda p, s: dict(cls=p.Random, seed=s.seed, allocation="IGQ"),
-}
-
 ONE_SHOT = (
     "magnitude", "LAMP", "SNIP", "SynFlow", "random uniform", "random ERK", "random IGQ",
 )  # fmt: skip
+"""Methods that prune once: the first two after training, the others at its start."""
+
+PRUNERS = (
+    "gradual magnitude", "gradual uniform", "gradual ERK", "RPG growth only", "RPG every step",
+    "SequentialAttention++", "ACDC", "powerpropagation", *ONE_SHOT,
+)  # fmt: skip
+"""Methods that prune to a given sparsity."""
+
 _GRDA = re.compile(r"gRDA\(c=([0-9.e-]+), mu=([0-9.e-]+)\)")
 
 
@@ -76,32 +52,54 @@ def grda(c: float, mu: float) -> str:
 
 def known(name: str, method: str) -> None:
     """A validator of parameters: refuses what is no method."""
-    if not (method == "dense" or method in _PRUNERS or _GRDA.fullmatch(method)):
+    if not (method == "dense" or method in PRUNERS or _GRDA.fullmatch(method)):
         raise BadParameter(
-            f"{name} is {method!r}, but it must be one of dense, {', '.join(_PRUNERS)}, or"
+            f"{name} is {method!r}, but it must be one of dense, {', '.join(PRUNERS)}, or"
             f" {grda(5e-4, 0.55)} with numbers of your own."
         )
 
 
 def pruner_of(method: str, setting: Setting) -> Callable[..., Pruner] | None:
     """What `train.fit` takes as `pruner`; None for a method that needs none."""
-    if method not in _PRUNERS:
+    if method not in PRUNERS:
         return None
 
     def make(model: nn.Module, optimizer: optim.Optimizer, steps: int, batches: Any) -> Pruner:
-        from theory_lab.networks import pruners
-
-        options = _PRUNERS[method](pruners, setting)
-        cls = options.pop("cls")
-        if "batches" in options:
-            options["batches"] = batches
-        if "at" in options:
-            options["at"] = round((1 - FINE_TUNING) * steps)
-        if "linear" in options:
-            options["linear"] = _is_linear(model)
+        late = round((1 - FINE_TUNING) * steps)
+        cls, options = _pruner(method, setting, model, batches, late)
         return cls(model, optimizer, sparsity=setting.sparsity, steps=steps, **options)
 
     return make
+
+
+def _pruner(
+    method: str, s: Setting, model: nn.Module, batches: Any, late: int
+) -> tuple[type[Pruner], dict[str, Any]]:
+    """The class of a method and its options; `late`: when the first of `ONE_SHOT` prune."""
+    from theory_lab.networks import pruners
+
+    gradual, rank = dict(every=s.every), dict(every=s.every, seed=s.seed, linear=_is_linear(model))
+    chance: dict[str, Any] = dict(seed=s.seed)
+    known: dict[str, tuple[Any, dict[str, Any]]] = {
+        "gradual magnitude": (pruners.GradualMagnitude, gradual),
+        "gradual uniform": (pruners.GradualMagnitude, gradual | dict(allocation="uniform")),
+        "gradual ERK": (pruners.GradualMagnitude, gradual | dict(allocation="ERK")),
+        "RPG growth only": (pruners.RPG, rank | dict(mode="growth_only", strength=GROWTH_STRENGTH)),
+        "RPG every step": (pruners.RPG, rank | dict(mode="every_step", strength=STEP_STRENGTH)),
+        "SequentialAttention++": (pruners.SequentialAttention, dict(block=s.block)),
+        "ACDC": (pruners.ACDC, dict(block=s.block)),
+        "powerpropagation": (
+            pruners.PowerPropagation, dict(block=s.block, begin=1 - FINE_TUNING),
+        ),
+        "magnitude": (pruners.Magnitude, dict(at=late)),
+        "LAMP": (pruners.LAMP, dict(at=late)),
+        "SNIP": (pruners.SNIP, dict(batches=batches)),
+        "SynFlow": (pruners.SynFlow, dict(batches=batches)),
+        "random uniform": (pruners.Random, chance | dict(allocation="uniform")),
+        "random ERK": (pruners.Random, chance | dict(allocation="ERK")),
+        "random IGQ": (pruners.Random, chance | dict(allocation="IGQ")),
+    }  # fmt: skip
+    return known[method]
 
 
 def optimizer_of(method: str, lr: float) -> Callable[[nn.Module], Any] | None:
@@ -123,13 +121,10 @@ def prune_now(model: nn.Module, method: str, sparsity: float, data: Dataset, see
     """Prune the model at once, in place, by a method of `ONE_SHOT`."""
     import torch
 
-    from theory_lab.networks import pruners
     from theory_lab.networks.loader import Loader
 
-    options = _PRUNERS[method](pruners, Setting(sparsity, 1, 1, seed))
-    cls = options.pop("cls")
-    options |= {"at": 0} if "at" in options else {}
-    options |= {"batches": Loader(data, 128, seed=seed, augment=False)} if "batches" in options else {}
+    batches = Loader(data, 128, seed=seed, augment=False)
+    cls, options = _pruner(method, Setting(sparsity, 1, 1, seed), model, batches, late=0)
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
     cls(model, optimizer, sparsity=sparsity, steps=1, **options).finish()
 
@@ -144,9 +139,9 @@ def _is_linear(model: nn.Module) -> bool:
 def check(values: Any) -> None:
     """A method has the sparsity that it needs; UsageError otherwise."""
     method, sparsity = values["method"], values["sparsity"]
-    if method not in _PRUNERS and sparsity != 0:
+    if method not in PRUNERS and sparsity != 0:
         raise UsageError(f"{method} has no target sparsity; leave sparsity at 0.")
-    if method in _PRUNERS and not 0 < sparsity < 1:
+    if method in PRUNERS and not 0 < sparsity < 1:
         raise UsageError(
             f"{method} prunes to a sparsity between 0 and 1, but it was given {sparsity}."
         )

@@ -79,6 +79,10 @@ class Mark:
     at: float | Callable[[Facts], float]
     vertical: bool = False
 
+    def place(self, facts: Facts) -> float:
+        """Where it stands, in the case of these facts."""
+        return float(self.at(facts)) if callable(self.at) else self.at
+
 
 @dataclass(frozen=True)
 class Curves:
@@ -105,7 +109,7 @@ class Curves:
                 first = first or records
                 rows += self._series_rows(series, records)
         for mark in self.marks:
-            at = mark.at(first[0].facts) if callable(mark.at) else mark.at
+            at = mark.place(first[0].facts)
             rows.append(
                 (
                     mark.label,

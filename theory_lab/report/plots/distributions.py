@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from theory_lab.report.plots import style
-from theory_lab.report.plots.curves import Series
+from theory_lab.report.plots.curves import Mark, Series
 from theory_lab.report.plots.looks import Looks
 from theory_lab.report.plots.material import Material
 from theory_lab.report.plots.quantities import read
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Histogram:
-    """How many entries of y lie in each of `bins` equal bins, a mean over runs (rows of y)."""
+    """How many entries of y lie in each of `bins` equal bins, a mean over runs (rows of y).
+
+    `marks` are vertical: thresholds on the axis of the entries.
+    """
 
     series: Sequence[Series]
     xlabel: str
@@ -30,14 +33,15 @@ class Histogram:
     bins: int = 40
     yscale: str = "linear"
     title: str = ""
+    marks: Sequence[Mark] = ()
 
     def table(self, material: Material) -> pd.DataFrame:
         import pandas as pd
 
+        split = [found for declared in self.series for found in declared.split(material)]
         values = {
             series.label: np.vstack([np.atleast_2d(read(series.y, r)) for r in records])
-            for declared in self.series
-            for series, records in declared.split(material)
+            for series, records in split
         }
         largest = max(float(entries.max()) for entries in values.values())
         edges = np.linspace(0.0, largest * (1 + 1e-6), self.bins + 1)
@@ -48,12 +52,16 @@ class Histogram:
                 edges, edges[1:], np.histogram(entries, edges)[0].tolist(), strict=False
             )
         ]
+        facts = split[0][1][0].facts
+        for mark in self.marks:
+            rows.append((mark.label, mark.place(facts), np.nan, np.nan))
         return pd.DataFrame(rows, columns=["series", "left", "right", "count"])
 
     def draw(self, axes: Axes, table: pd.DataFrame, looks: Looks) -> list[Line2D]:
         axes.set(xlabel=self.xlabel, ylabel=self.ylabel, title=self.title, yscale=self.yscale)
         handles = []
-        for label in table["series"].drop_duplicates():
+        is_mark = table["right"].isna()
+        for label in table["series"][~is_mark].drop_duplicates():
             rows, look = table[table["series"] == label], looks.series(label)
             filled = rows[rows["count"] > 0]
             centres, widths = (
@@ -64,5 +72,7 @@ class Histogram:
                      edgecolor=look["color"], linestyle=look["linestyle"])  # fmt: skip
             axes.plot(centres, filled["count"], **look | {"linestyle": "none"})
             handles.append(looks.handle(label))
+        for row in table[is_mark].itertuples():
+            handles.append(axes.axvline(row.left, **looks.mark(row.series)))
         style.tidy(axes)
         return handles
