@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import itertools
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from theory_lab.core import StorageError, UsageError
@@ -132,3 +134,47 @@ def test_ids_of_a_table_stay_below_the_vocabularies() -> None:
         assert isinstance(rows, Tensor)
         assert (rows >= 0).all()
         assert (rows < torch.tensor(data.vocabularies)).all()
+
+
+@pytest.fixture
+def image_folder(tmp_path, monkeypatch) -> None:
+    """Eight images of one colour in two classes, red for the first, below a data folder."""
+    monkeypatch.setenv("THEORY_LAB_DATA", str(tmp_path))
+    for part, name in itertools.product(("train", "val"), ("a", "b")):
+        folder = tmp_path / "imagenet" / part / name
+        folder.mkdir(parents=True)
+        for number in range(4):
+            half = np.zeros((40, 60, 3), np.uint8)
+            half[:, :30, int(name == "b")] = 255
+            Image.fromarray(half).save(folder / f"{number}.png")
+
+
+def test_imagenet_is_decoded_batch_by_batch_and_resumes(image_folder) -> None:
+    data = load("imagenet")
+    assert (data.classes, data.input_shape) == (2, (3, 224, 224))
+    loader = Loader(data, 4, seed=0)
+    batches = list(loader)
+    assert [inputs.shape for inputs, _ in batches] == [(4, 3, 224, 224)] * 2
+    red, green = (torch.cat([inputs[:, c].amax((1, 2)) for inputs, _ in batches]) for c in (0, 1))
+    assert ((red > green) == (torch.cat([labels for _, labels in batches]) == 0)).all()
+    again = Loader(data, 4, seed=0)
+    stream = iter(again)
+    next(stream)
+    resumed = Loader(data, 4, seed=1)
+    resumed.load_state_dict(again.state_dict())
+    ((inputs, labels),) = list(resumed)
+    assert torch.equal(inputs, batches[1][0])
+    assert torch.equal(labels, batches[1][1])
+
+
+def test_imagenet_is_mirrored_in_training_alone(image_folder) -> None:
+    data = load("imagenet", train_size=6)
+    assert len(data.train) == 6
+    bright = [
+        inputs[..., :112].sum((1, 2, 3)) > inputs[..., 112:].sum((1, 2, 3))
+        for _ in range(4)
+        for inputs, _ in Loader(data, 6, seed=0)
+    ]
+    assert 0 < torch.cat(bright).float().mean() < 1
+    for inputs, _ in Loader(data, 8, seed=0, train=False):
+        assert (inputs[..., :112].sum((1, 2, 3)) > inputs[..., 112:].sum((1, 2, 3))).all()
