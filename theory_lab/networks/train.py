@@ -207,7 +207,7 @@ class _Run:
     # --- the end, and going on ----------------------------------------------------------------
 
     def finish(self) -> History:
-        """A plain model in evaluation mode; its figures, if the training came to its end."""
+        """A plain model in evaluation mode; its figures, unless the training is to go on."""
         self.model.zero_grad(set_to_none=True)
         if self.pruner is not None:
             is_lost = self.history.status == "diverged"
@@ -215,7 +215,7 @@ class _Run:
                 self.pruner.finish()
         distributed.share_buffers(self.model)
         self.model.eval()
-        if self.history.status == "done":
+        if self.history.status != "deadline":
             train, test = self._evaluated(train=True), self._evaluated()
             self.history.final = {
                 "train_loss": train.loss,
