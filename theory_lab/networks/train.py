@@ -207,7 +207,7 @@ class _Run:
     # --- the end, and going on ----------------------------------------------------------------
 
     def finish(self) -> History:
-        """A plain model in evaluation mode; its figures, if the training came to its end."""
+        """A plain model in evaluation mode; its figures, unless the training is to go on."""
         self.model.zero_grad(set_to_none=True)
         if self.pruner is not None:
             is_lost = self.history.status == "diverged"
@@ -215,7 +215,7 @@ class _Run:
                 self.pruner.finish()
         distributed.share_buffers(self.model)
         self.model.eval()
-        if self.history.status == "done":
+        if self.history.status != "deadline":
             train, test = self._evaluated(train=True), self._evaluated()
             self.history.final = {
                 "train_loss": train.loss,
@@ -233,10 +233,21 @@ class _Run:
             "model": self.model, "optimizer": self.optimizer, "loader": self.loader, **pruner
         }  # fmt: skip
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What another run must have in common to go on from this one's checkpoint."""
+        return {
+            **dataclasses.asdict(self.recipe),
+            "milestones": list(self.recipe.milestones),
+            "data": self.data.note,
+            "optimizer": type(self.optimizer).__name__,
+            "pruner": type(self.pruner).__name__ if self.pruner else "none",
+        }
+
     def state_dict(self) -> dict[str, Any]:
         """Where the run stands, beside its parts."""
         return {
-            "recipe": _plain(self.recipe),
+            "run": self.identity,
             "step": self.step,
             "meter": self.meter.state_dict(),
             "history": self.history.as_dict(),
@@ -272,7 +283,7 @@ class _Keeper:
         if self.path is None or not self.path.exists():
             return
         content = checkpoints.read(self.path)
-        _check_recipe(self.path, content["record"]["recipe"], self.run.recipe)
+        _check_identity(self.path, content["record"]["run"], self.run.identity)
         self.run.load_state_dict(checkpoints.restore(content, self.run.parts))
         self._kept = self.run.step
 
@@ -283,16 +294,11 @@ def _made(
     return optimizer if isinstance(optimizer, torch.optim.Optimizer) else optimizer(model)
 
 
-def _plain(recipe: Recipe) -> dict[str, Any]:
-    return {**dataclasses.asdict(recipe), "milestones": list(recipe.milestones)}
-
-
-def _check_recipe(path: Path, kept: dict[str, Any], recipe: Recipe) -> None:
-    asked = _plain(recipe)
+def _check_identity(path: Path, kept: dict[str, Any], asked: dict[str, Any]) -> None:
     if differing := sorted(name for name in asked if kept.get(name) != asked[name]):
         name = differing[0]
         raise StorageError(
-            f"The checkpoint {path} is of a recipe with {name} {kept.get(name)!r}, not"
+            f"The checkpoint {path} is of a run with {name} {kept.get(name)!r}, not"
             f" {asked[name]!r}; delete it to begin anew, or name another file."
         )
 
