@@ -88,7 +88,8 @@ class ScoredPruner(Pruner):
         if self.allocation == "global":
             return [check_count(kept, self.size, len(self.weights))]
         shapes = [tuple(weight.parameter.shape) for weight in self.weights]
-        return layer_counts(shapes, self.allocation, kept)
+        left = [int(mask.sum()) for mask in self.masks().values()]
+        return layer_counts(shapes, self.allocation, kept, left)
 
     def _kept(self, scores: Sequence[Tensor], counts: list[int]) -> list[Tensor]:
         """The masks of the largest scores, as many as `_counts` says."""
