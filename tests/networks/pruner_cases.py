@@ -115,9 +115,9 @@ class Run:
     optimizer: torch.optim.Optimizer
     pruner: Pruner
 
-    def train(self, steps: int) -> Run:
+    def train(self, steps: int, data: list[tuple[Tensor, Tensor]] | None = None) -> Run:
         """The loop of the protocol."""
-        data = batches()
+        data = data or batches()
         for step in range(self.pruner.step, self.pruner.step + steps):
             inputs, labels = data[step % len(data)]
             self.optimizer.zero_grad()
