@@ -107,14 +107,14 @@ def test_which_norms_see_what_the_network_does_not(
 def test_the_shares_by_loops() -> None:
     model = chain()
     (channels,) = inner_channels(model)
-    e = relu_variance(model.norm.weight, model.norm.bias)
+    e = relu_variance(model.norm.weight, model.norm.bias).detach()
     W = model.next.weight.detach()
     expected = torch.zeros(8, dtype=torch.float64)
     for c in range(8):
         for o in range(5):
             total = sum(e[k] * (W[o, k] ** 2).sum() for k in range(8))
             expected[c] += 8 / 5 * e[c] * (W[o, c] ** 2).sum() / total
-    torch.testing.assert_close(NORMS["share"](channels), expected, rtol=1e-12, atol=0)
+    torch.testing.assert_close(NORMS["share"](channels).detach(), expected, rtol=1e-12, atol=0)
     assert float(expected.mean()) == pytest.approx(1)
 
 
