@@ -108,21 +108,22 @@ def _shaped(model: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
     """The model with the layers of the file: fewer channels, or blocks."""
     for name, layer in list(model.named_modules()):
         if f"{name}.weight" in tensors:
-            _narrow(layer, {n: t for n, t in tensors.items() if n.rpartition(".")[0] == name})
+            own = {own: t for n, t in tensors.items() if (own := n.removeprefix(f"{name}.")) != n}
+            _narrow(layer, own)
         elif isinstance(layer, (nn.Linear, nn.Conv2d)) and f"{name}.values" in tensors:
-            values = tensors[f"{name}.values"]
-            rows, columns = values.shape[1:]
-            replace(model, name, BlockSparse(layer, (rows, columns), len(values)))
+            count, rows, columns = tensors[f"{name}.values"].shape
+            shape = tensors[f"{name}.shape"].tolist()
+            _narrow(layer, {"weight": torch.empty(shape), "bias": torch.empty(shape[0])})
+            replace(model, name, BlockSparse(layer, (rows, columns), count))
     return model
 
 
 def _narrow(layer: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Give a layer the shapes of the file, in its tensors and in what it says of itself."""
     state = layer.state_dict(keep_vars=True)
-    for name, tensor in tensors.items():
-        own = name.rpartition(".")[2]
-        if own in state and state[own].shape != tensor.shape:
-            state[own].data = tensor.clone()
+    for name in tensors.keys() & state.keys():
+        if state[name].shape != tensors[name].shape:
+            state[name].data = tensors[name].clone()
     shape = state["weight"].shape
     if isinstance(layer, nn.Conv2d):
         layer.out_channels, layer.in_channels = shape[0], shape[1] * layer.groups

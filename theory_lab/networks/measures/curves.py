@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from theory_lab.core import UsageError
 from theory_lab.networks.gradients import task_loss
-from theory_lab.networks.measures.landscape import Fit, Landscape, Loss, Weights
+from theory_lab.networks.measures.landscape import Fit, Landscape, Loss, Weights, check_batches
 from theory_lab.networks.pruners.base import Batches
 
 
@@ -97,7 +97,7 @@ def bezier(
     for epoch in range(epochs):
         for group in optimizer.param_groups:
             group["lr"] = lr * _piecewise(epoch / epochs)
-        for inputs, labels in landscape.on_device(loader):
+        for inputs, labels in landscape.on_device(check_batches(loader)):
             t = float(torch.rand((), generator=draws))
             _descend(landscape, (first, middle, last), t, (inputs, labels), optimizer)
     landscape.model.eval()
