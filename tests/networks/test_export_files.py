@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
@@ -193,6 +194,15 @@ def test_a_shortened_file_is_noticed(content: tuple[bytes, Path], data: st.DataO
     path.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
     with pytest.raises(StorageError):
         export.load(path)
+
+
+def test_a_file_of_somebody_else(tmp_path: Path) -> None:
+    save_file({"weight": torch.zeros(2)}, tmp_path / "m")
+    with pytest.raises(StorageError, match=r"not written by export\.save"):
+        export.load(tmp_path / "m")
+    (tmp_path / "text").write_text("not a model")
+    with pytest.raises(StorageError, match="no safetensors file"):
+        export.load(tmp_path / "text")
 
 
 def test_files_that_cannot_be_read_or_written(tmp_path: Path) -> None:

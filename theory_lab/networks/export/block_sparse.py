@@ -83,6 +83,7 @@ class BlockSparse(nn.Module):
     The buffers are the parts of its `BlockMatrix`, the bias, and the `shape` of the dense weight.
     """
 
+    shape: Tensor
     values: Tensor
     columns: Tensor
     pointers: Tensor

@@ -6,6 +6,7 @@ Source of the Bézier curve: arXiv:1802.10026 (three control points, the ends fi
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -138,7 +139,8 @@ def _point(first: Weights, middle: Weights, last: Weights, t: float) -> dict[str
 
 def _combine(*terms: tuple[float, Weights]) -> dict[str, Tensor]:
     """The sum of factor * weights, name by name."""
-    return {name: sum(f * weights[name] for f, weights in terms) for name in terms[0][1]}  # type: ignore[misc]
+    names = terms[0][1]
+    return {n: functools.reduce(torch.add, (f * w[n] for f, w in terms)) for n in names}
 
 
 def _measure(
