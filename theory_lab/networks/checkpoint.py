@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import torch
 
 from theory_lab.core import StorageError
+from theory_lab.networks import distributed
 
 MAGIC = b"theory_lab training checkpoint 1\n"
 
@@ -32,12 +33,15 @@ class Stateful(Protocol):
 def save(path: Path, parts: Mapping[str, Stateful], record: Mapping[str, Any]) -> None:
     """Write the states of the parts, the random streams and `record` (plain data and tensors).
 
-    The file at `path` is the old one or the new one at any moment. StorageError where the disk
-    does not take it.
+    The file at `path` is the old one or the new one at any moment. Of several processes all call
+    this, and rank 0 writes. StorageError where the disk does not take it.
     """
+    random = distributed.gathered(random_state())
+    if distributed.rank() > 0:
+        return
     states = {name: part.state_dict() for name, part in parts.items()}
     content = io.BytesIO()
-    torch.save({"parts": states, "random": random_state(), "record": dict(record)}, content)
+    torch.save({"parts": states, "random": random, "record": dict(record)}, content)
     payload = content.getbuffer()
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -75,9 +79,14 @@ def restore(content: Mapping[str, Any], parts: Mapping[str, Stateful]) -> dict[s
             f"The checkpoint holds {', '.join(held)}, but this run has {', '.join(asked)};"
             " delete it to begin anew, or run what it was saved from."
         )
+    if len(content["random"]) != distributed.world_size():
+        raise StorageError(
+            f"The checkpoint is of {len(content['random'])} processes, but these are"
+            f" {distributed.world_size()}; start as many, or delete it to begin anew."
+        )
     for name, part in parts.items():
         part.load_state_dict(content["parts"][name])
-    set_random_state(content["random"])
+    set_random_state(content["random"][distributed.rank()])
     return content["record"]
 
 

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -85,19 +85,19 @@ def averaging(model: nn.Module) -> nn.Module:
     )
 
 
-def sums(values: list[float], device: torch.device) -> list[float]:
+def sums(values: Sequence[float], device: torch.device) -> list[float]:
     """Sums over the processes, entry by entry."""
     return _reduced(values, device, dist.ReduceOp.SUM)
 
 
-def largest(value: int, device: torch.device) -> int:
-    """The largest of the processes' values."""
-    return int(_reduced([value], device, dist.ReduceOp.MAX)[0])
+def largest(values: list[int], device: torch.device) -> list[int]:
+    """The largest of the processes' values, entry by entry."""
+    return [int(value) for value in _reduced(values, device, dist.ReduceOp.MAX)]
 
 
-def _reduced(values: list[float], device: torch.device, operation: Any) -> list[float]:
+def _reduced(values: Sequence[float], device: torch.device, operation: Any) -> list[float]:
     if not is_parallel():
-        return values
+        return list(values)
     together = torch.tensor(values, dtype=torch.float64, device=device)
     dist.all_reduce(together, operation)
     return together.tolist()
@@ -110,6 +110,13 @@ def from_main(value: Any) -> Any:
     values = [value]
     dist.broadcast_object_list(values, src=0)
     return values[0]
+
+
+def share_buffers(model: nn.Module) -> None:
+    """Every process takes the buffers (BatchNorm's statistics) of rank 0."""
+    if is_parallel():
+        for buffer in model.buffers():
+            dist.broadcast(buffer, src=0)
 
 
 def gathered(value: Any) -> list[Any]:

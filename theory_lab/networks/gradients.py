@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Hashable
 from typing import NamedTuple
 
 import torch
@@ -44,7 +43,8 @@ class Gradients:
     `engine`: "eager"; "compiled" (torch.compile of the model); "graph": the forward and backward
     passes of the task loss run on static buffers and, on CUDA, are captured once and replayed; the
     pruner's term, a few small kernels that may change from step to step, is added outside. On the
-    CPU the same code runs without the capture. No engine waits for the device.
+    CPU the same code runs without the capture. A forward pass must not branch on the host from step
+    to step (masks change in place). No engine waits for the device.
     """
 
     def __init__(
@@ -90,10 +90,9 @@ class Gradients:
         return torch.autocast("cuda", torch.bfloat16, cache_enabled=not self._is_static)
 
     def _static(self, inputs: Tensor, labels: Tensor) -> Batch:
-        key = (inputs.shape, labels.shape, getattr(self.pruner, "phase", None))
-        if self._graph is None or self._graph.key != key:
-            self._graph = None  # its memory first
-            self._graph = _Graph(self, inputs, labels, key)
+        if self._graph is None or self._graph.shape != inputs.shape:
+            self._graph = None  # frees its memory first
+            self._graph = _Graph(self, inputs, labels)
         batch = self._graph.run(inputs, labels)
         term = self.pruner.loss_term() if self.pruner else 0.0
         if isinstance(term, Tensor) and term.requires_grad:
@@ -109,18 +108,17 @@ class Gradients:
 
 
 class _Graph:
-    """Forward and backward passes on static buffers, for one shape of batch and phase of pruning.
+    """Forward and backward passes on static buffers, for one shape of batch.
 
     Captured with no gradients there, so that each replay writes them anew.
     """
 
-    def __init__(
-        self, gradients: Gradients, inputs: Tensor, labels: Tensor, key: Hashable
-    ) -> None:
-        self.key, self._gradients = key, gradients
+    def __init__(self, gradients: Gradients, inputs: Tensor, labels: Tensor) -> None:
+        self.shape, self._gradients = inputs.shape, gradients
         self._inputs, self._labels = torch.empty_like(inputs), labels.clone()
         self._inputs.copy_(inputs)
-        self._graph, self._batch = None, None
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._batch: Batch | None = None
         if gradients.device.type == "cuda":
             self._capture()
 
@@ -142,9 +140,8 @@ class _Graph:
             for _ in range(3):
                 self._gradients.on_static_buffers(self._inputs, self._labels)
         torch.cuda.current_stream().wait_stream(side)
-        self._graph = torch.cuda.CUDAGraph()
-        self._gradients.model.zero_grad(set_to_none=True)
-        with torch.cuda.graph(self._graph):
+        self._graph = graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
             self._batch = self._gradients.on_static_buffers(self._inputs, self._labels)
         for buffer, before in zip(self._gradients.model.buffers(), buffers, strict=True):
             buffer.copy_(before)

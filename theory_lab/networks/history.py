@@ -17,7 +17,7 @@ class History:
     model at that step. Accuracies are shares. `status` is "done", "deadline" (stopped in time; the
     checkpoint goes on from there) or "diverged" (`note` says where). `final` holds train_loss,
     train_accuracy (plain images), test_loss, test_accuracy and sparsity of the finished model:
-    what it is at the end, never a running maximum.
+    what it is at the end, never a running maximum. It is empty after a deadline.
     """
 
     status: str = "deadline"

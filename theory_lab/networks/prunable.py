@@ -78,6 +78,13 @@ def check_sparsity(sparsity: float) -> float:
     return float(sparsity)
 
 
+def check_choice(what: str, choice: str, known: Collection[str]) -> str:
+    """The choice, if it is a known one; UsageError otherwise."""
+    if choice not in known:
+        raise UsageError(f"There is no {what} {choice!r}; choose one of {', '.join(known)}.")
+    return choice
+
+
 def count_zeros(model: nn.Module) -> tuple[int, int]:
     """(zeros, all) over the prunable weights as the forward pass uses them."""
     weights = [weight.effective.detach() for weight in prunable_weights(model)]

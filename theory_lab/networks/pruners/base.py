@@ -58,6 +58,7 @@ class Pruner:
             weight.name: torch.ones_like(weight.parameter, dtype=torch.bool)
             for weight in self.weights
         }
+        self._note_masks()
 
     # --- what a training loop calls -----------------------------------------------------------
 
@@ -112,27 +113,36 @@ class Pruner:
         for weight, mask in zip(self.weights, masks, strict=True):
             self._masks[weight.name].copy_(mask)
         distributed.share(self._masks)
+        self._note_masks()
         self._mask_optimizer_state()
 
     @torch.no_grad()
     def apply_masks(self) -> None:
         """Zero what is pruned. Filling, not multiplying: -1 * 0 is -0.0 and inf * 0 is NaN."""
-        for weight in self.weights:
-            weight.parameter.masked_fill_(~self._masks[weight.name], 0.0)
+        for weight, pruned in self._pruned:
+            weight.parameter.masked_fill_(pruned, 0.0)
 
     @torch.no_grad()
     def _mask_gradients(self) -> None:
-        for weight in self.weights:
+        for weight, pruned in self._pruned:
             if (gradient := weight.parameter.grad) is not None:
-                gradient.masked_fill_(~self._masks[weight.name], 0.0)
+                gradient.masked_fill_(pruned, 0.0)
 
     @torch.no_grad()
     def _mask_optimizer_state(self) -> None:
         """A weight that was pruned has no momentum: every state tensor of its shape is masked."""
-        for weight in self.weights:
+        for weight, pruned in self._pruned:
             for value in self.optimizer.state.get(weight.parameter, {}).values():
                 if isinstance(value, Tensor) and value.shape == weight.parameter.shape:
-                    value.masked_fill_(~self._masks[weight.name], 0)
+                    value.masked_fill_(pruned, 0)
+
+    def _note_masks(self) -> None:
+        """Where weights are pruned: inverted once a change, not every step; dense layers left out."""
+        self._pruned: list[tuple[Prunable, Tensor]] = [
+            (weight, ~mask)
+            for weight in self.weights
+            if not (mask := self._masks[weight.name]).all()
+        ]
 
     # --- checkpoints --------------------------------------------------------------------------
 
@@ -153,6 +163,7 @@ class Pruner:
         self.step = state["step"]
         for name, mask in masks.items():
             self._masks[name].copy_(mask)
+        self._note_masks()
 
 
 def clear_optimizer_state(optimizer: torch.optim.Optimizer) -> None:

@@ -1,0 +1,108 @@
+"""SynFlow: pruning by the flow through a weight in the linearised network; no data but a shape."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Unpack
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from theory_lab.core import UsageError
+from theory_lab.networks.prunable import LAYERS
+from theory_lab.networks.pruners.batches import example_of
+from theory_lab.networks.pruners.saliency import OneShotPruner
+from theory_lab.networks.pruners.scored import Options
+
+ROUNDS = 100
+_LEFT_OUT = (
+    nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm, nn.modules.dropout._DropoutNd,
+    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Tanh,
+    nn.Softmax, nn.LogSoftmax,
+)  # fmt: skip
+
+
+class SynFlow(OneShotPruner):
+    """|w| dR/d|w|, R the sum of the outputs of the linearised network for an input of ones.
+
+    Linearised as by the authors of arXiv:2107.02306: weights |w|, no biases, normalisation and
+    activations left out, average instead of maximum pooling, ones for embeddings. The scores are
+    positive exactly on the active weights, up to taps that see padding alone; so with many rounds
+    hardly a weight is left disconnected. In float64: R may lie between 1e-300 and 1e300; beyond,
+    UsageError. `batches` shows the shape of an input. Source of the score: arXiv:2006.05467.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        *,
+        sparsity: float,
+        steps: int,
+        at: int = 0,
+        rounds: int = ROUNDS,
+        **options: Unpack[Options],
+    ) -> None:
+        super().__init__(
+            model, optimizer, sparsity=sparsity, steps=steps, at=at, rounds=rounds, **options
+        )
+
+    def order(self) -> list[Tensor]:
+        self._linear, self._input = linearised(self.model), example_of(self.batches)
+        if self._input.is_floating_point():
+            self._input = torch.ones_like(self._input, dtype=torch.float64)
+        self._input = self._input.to(self.weights[0].parameter.device)
+        return super().order()
+
+    @torch.enable_grad()
+    def saliency(self, masks: Sequence[Tensor]) -> list[Tensor]:
+        weights = {
+            weight.name: weight.parameter.detach().double().abs().masked_fill_(~mask, 0.0)
+            for weight, mask in zip(self.weights, masks, strict=True)
+        }
+        leaves = [weight.requires_grad_() for weight in weights.values()]
+        flow = functional_call(self._linear, weights, (self._input,)).sum()
+        gradients = torch.autograd.grad(flow, leaves)
+        if not bool(torch.isfinite(flow)):
+            raise UsageError(
+                f"SynFlow's flow is {float(flow)}, beyond float64; prune the network before its"
+                " weights have grown, or use another pruner."
+            )
+        return [g * leaf.detach() for g, leaf in zip(gradients, leaves, strict=True)]
+
+
+def linearised(model: nn.Module) -> nn.Module:
+    """A copy in float64 with non-negative weights, all of whose operations are linear."""
+    twin = copy.deepcopy(model).double().eval()
+    for parent in list(twin.modules()):
+        for name, child in parent.named_children():
+            setattr(parent, name, _linear_form(child))
+    for layer in twin.modules():
+        if isinstance(layer, LAYERS):
+            layer.weight.data.abs_()
+            if layer.bias is not None:
+                layer.bias.data.zero_()
+    return twin.requires_grad_(False)
+
+
+def _linear_form(layer: nn.Module) -> nn.Module:
+    if isinstance(layer, _LEFT_OUT):
+        return nn.Identity()
+    if isinstance(layer, nn.MaxPool2d):
+        return nn.AvgPool2d(layer.kernel_size, layer.stride, layer.padding, layer.ceil_mode)
+    if isinstance(layer, nn.AdaptiveMaxPool2d):
+        return nn.AdaptiveAvgPool2d(layer.output_size)
+    return _Ones(layer.embedding_dim) if isinstance(layer, nn.Embedding) else layer
+
+
+class _Ones(nn.Module):
+    """In the place of an embedding: ones for any id."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return torch.ones(*ids.shape, self.width, dtype=torch.float64, device=ids.device)
