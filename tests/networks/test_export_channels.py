@@ -76,6 +76,8 @@ def test_outputs_are_those_of_the_silenced_network(name: str, training: bool) ->
         assert smaller.get_submodule(inner.conv).weight.shape[0] == left
         assert smaller.get_submodule(inner.following).weight.shape[1] == left
     assert all(torch.equal(before[name], now) for name, now in model.state_dict().items())
+    assert not any(m._forward_hooks or m._backward_hooks for m in smaller.modules())
+    assert smaller.training
     x = torch.randn(4, 3, 32, 32, dtype=torch.float64)
     with torch.no_grad():
         wanted, found = model.train(training)(x), smaller.train(training)(x)

@@ -9,11 +9,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from theory_lab.core import StorageError, UsageError
-from theory_lab.networks import export, models
+from theory_lab.networks import export, measures, models
+from theory_lab.networks.prunable import prunable_weights
+from theory_lab.networks.pruners import Pruner
 
 SMALL = export.Architecture("resnet8w8", 10, (3, 16, 16))
 
@@ -109,6 +112,36 @@ def test_a_block_sparse_model_comes_back(tmp_path: Path) -> None:
     assert (tmp_path / "m").stat().st_size < (tmp_path / "dense").stat().st_size
 
 
+def test_fewer_channels_and_blocks_together(tmp_path: Path) -> None:
+    model = make()
+    conv1, conv2 = (getattr(model.features.stage3.unit1.body, name) for name in ("conv1", "conv2"))
+    with torch.no_grad():
+        conv2.conv.weight[:, :10] = 0
+        conv2.conv.weight[9:] = 0
+    model = export.remove_channels(model, torch.zeros(1, 3, 16, 16))
+    sparse = export.block_sparse(model, (8, 8))
+    export.save(sparse, tmp_path / "m", SMALL)
+    again = export.load(tmp_path / "m").eval()
+    assert bits(again) == bits(sparse)
+    example = torch.randn(2, 3, 16, 16)
+    assert torch.equal(again(example), sparse(example))
+    assert conv1.conv.out_channels == 32  # the model itself keeps its channels
+
+
+def test_a_finished_pruner_leaves_a_model_that_loads_into_a_plain_one(tmp_path: Path) -> None:
+    model = make()
+    pruner = Pruner(model, torch.optim.SGD(model.parameters()), sparsity=0.9, steps=1)
+    generator = torch.Generator().manual_seed(0)
+    masks = [torch.rand(m.shape, generator=generator) < 0.1 for m in pruner.masks().values()]
+    pruner.set_masks(masks)
+    pruner.finish()
+    export.save(model, tmp_path / "m", SMALL)
+    plain = export.load(tmp_path / "m", into=make(1))
+    for weight, mask in zip(prunable_weights(plain), masks, strict=True):
+        assert not weight.parameter[~mask].any()
+    assert measures.sparsity(plain) == measures.sparsity(model) > 0.85
+
+
 @pytest.mark.parametrize(
     ("other", "says"),
     [
@@ -161,6 +194,15 @@ def test_a_shortened_file_is_noticed(content: tuple[bytes, Path], data: st.DataO
     path.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
     with pytest.raises(StorageError):
         export.load(path)
+
+
+def test_a_file_of_somebody_else(tmp_path: Path) -> None:
+    save_file({"weight": torch.zeros(2)}, tmp_path / "m")
+    with pytest.raises(StorageError, match=r"not written by export\.save"):
+        export.load(tmp_path / "m")
+    (tmp_path / "text").write_text("not a model")
+    with pytest.raises(StorageError, match="no safetensors file"):
+        export.load(tmp_path / "text")
 
 
 def test_files_that_cannot_be_read_or_written(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from pytorchcv.models.resnet_cifar import CIFARResNet
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
+from torch.utils.flop_counter import FlopCounterMode
 
 from tests.tolerances import rtol
 from theory_lab.core import UsageError
-from theory_lab.networks import measures
+from theory_lab.networks import measures, models
 from theory_lab.numerics.matching import structural_rank
 
 
@@ -62,6 +63,27 @@ def test_operations_of_a_convolution_and_a_linear_layer(kernel: int, stride: int
     assert found["3.weight"] == (linear.numel(), int((linear != 0).sum()))
     total = measures.total_operations(model, example)
     assert total == (dense + linear.numel(), nonzero + found["3.weight"].nonzero)
+
+
+@pytest.mark.parametrize(
+    ("make", "size", "millions"),
+    [
+        (lambda: models.resnet(20), 32, 40.8),
+        (lambda: models.resnet(18), 32, 555.4),
+        (lambda: models.resnet(50), 32, 1297.8),
+        (lambda: models.vgg(19), 32, 398.1),
+        (lambda: models.lenet5(), 28, None),
+        (lambda: models.mlp((784, 300, 100, 10)), 28, 0.2662),
+    ],
+)
+def test_operations_are_half_of_torchs_flops(make, size: int, millions: float | None) -> None:
+    model = make()
+    example = torch.zeros(1, 3 if size == 32 else 1, size, size)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model.eval()(example)
+    found = measures.total_operations(model, example).dense
+    assert found == counter.get_total_flops() // 2
+    assert millions is None or found / 1e6 == pytest.approx(millions, rel=2e-3)
 
 
 def test_operations_leave_the_model_alone() -> None:

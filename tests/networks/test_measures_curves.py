@@ -169,5 +169,7 @@ def test_errors_are_sentences() -> None:
         measures.straight_line(model, a, a, data, points=1)
     with pytest.raises(UsageError, match="at least 0"):
         measures.bezier(model, a, a, data, epochs=-1)
+    with pytest.raises(UsageError, match="can be read once"):
+        measures.bezier(model, a, a, iter(data), batches=data, epochs=1)
     with pytest.raises(UsageError, match="no batches"):
         measures.straight_line(model, a, a, [])

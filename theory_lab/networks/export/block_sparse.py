@@ -80,9 +80,10 @@ class Convolution(NamedTuple):
 class BlockSparse(nn.Module):
     """A linear layer or a convolution with W: (out, kernel * in) in blocks, for evaluation.
 
-    The buffers are the parts of its `BlockMatrix`.
+    The buffers are the parts of its `BlockMatrix`, the bias, and the `shape` of the dense weight.
     """
 
+    shape: Tensor
     values: Tensor
     columns: Tensor
     pointers: Tensor
@@ -94,6 +95,7 @@ class BlockSparse(nn.Module):
         weight = layer.weight
         self.blocks = Blocks(tuple(weight.shape), (block[0], block[1]))
         self.convolution = Convolution.of(layer) if isinstance(layer, nn.Conv2d) else None
+        self.register_buffer("shape", torch.tensor(weight.shape, dtype=torch.int32))
         self.register_buffer("values", weight.new_zeros(count, *block))
         self.register_buffer("columns", weight.new_zeros(count, dtype=torch.int32))
         pointers = weight.new_zeros(self.blocks.grid[0] + 1, dtype=torch.int32)
@@ -119,6 +121,7 @@ class BlockSparse(nn.Module):
         """W, padded with zeros to whole blocks."""
         return BlockMatrix(self.values, self.columns, self.pointers, self.blocks.grid[1])
 
+    @property
     def weight(self) -> Tensor:
         """The dense weight in the layer's own shape."""
         m, n = self.blocks.matrix_shape

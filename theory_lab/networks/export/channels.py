@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
 from theory_lab.networks import graph
+from theory_lab.networks.evaluation import mode
 from theory_lab.networks.export.plain import dense
 from theory_lab.networks.graph import InnerChannels
 
@@ -19,9 +18,14 @@ def remove_channels(model: nn.Module, example: Tensor) -> nn.Module:
     that follows it inside a block. Every layer keeps one channel at least. `example`: a batch of
     inputs, for its shape.
     """
+    import torch_pruning
+
     smaller = dense(model)
-    for inner, channels in dead_channels(smaller).items():
-        _remove(smaller, inner, channels, example)
+    with mode(smaller, training=False):  # the dependencies are found by a forward pass
+        dependencies = torch_pruning.DependencyGraph().build_dependency(smaller, example)
+        for inner, channels in dead_channels(smaller).items():
+            layer, remove = smaller.get_submodule(inner.conv), torch_pruning.prune_conv_out_channels
+            dependencies.get_pruning_group(layer, remove, idxs=channels).prune()
     return smaller
 
 
@@ -55,13 +59,3 @@ def _is_dead(conv: nn.Module, norm: nn.Module, following: nn.Module) -> Tensor:
     evaluated = gamma * (constant - mean) / torch.sqrt(variance + norm.eps) + beta  # type: ignore[operator]
     is_silent = (beta <= 0) & ((gamma == 0) | (is_constant & (evaluated <= 0)))
     return is_ignored | is_silent
-
-
-def _remove(model: nn.Module, inner: InnerChannels, channels: list[int], example: Tensor) -> None:
-    """Take the channels out of the convolution and of all that is tied to it."""
-    import torch_pruning
-
-    graph_of = torch_pruning.DependencyGraph().build_dependency(model, example)
-    remove: Callable[..., None] = torch_pruning.prune_conv_out_channels
-    layer = model.get_submodule(inner.conv)
-    graph_of.get_pruning_group(layer, remove, idxs=channels).prune()

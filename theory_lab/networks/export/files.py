@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -37,6 +37,13 @@ class Architecture:
         """That of `models.build(net, data)`."""
         return cls(net, data.classes, data.input_shape, data.vocabularies)
 
+    @classmethod
+    def parse(cls, text: str) -> Architecture | None:
+        """From the JSON of its fields; null is None."""
+        fields = json.loads(text)
+        lists = ("input_shape", "vocabularies")
+        return fields and cls(**(fields | {name: tuple(fields[name]) for name in lists}))
+
     def build(self) -> nn.Module:
         """A fresh model; torch's global generator is left as it is."""
         if self.vocabularies:
@@ -47,7 +54,7 @@ class Architecture:
         labels = torch.empty(0, dtype=torch.int64)
         data = Dataset(
             "the file", "", self.classes, inputs, labels, inputs, labels,
-            vocabularies=tuple(self.vocabularies),
+            vocabularies=self.vocabularies,
         )  # fmt: skip
         with torch.random.fork_rng(devices=[]):
             return build(self.net, data)
@@ -108,21 +115,22 @@ def _shaped(model: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
     """The model with the layers of the file: fewer channels, or blocks."""
     for name, layer in list(model.named_modules()):
         if f"{name}.weight" in tensors:
-            _narrow(layer, {n: t for n, t in tensors.items() if n.rpartition(".")[0] == name})
+            own = {own: t for n, t in tensors.items() if (own := n.removeprefix(f"{name}.")) != n}
+            _narrow(layer, own)
         elif isinstance(layer, (nn.Linear, nn.Conv2d)) and f"{name}.values" in tensors:
-            values = tensors[f"{name}.values"]
-            rows, columns = values.shape[1:]
-            replace(model, name, BlockSparse(layer, (rows, columns), len(values)))
+            count, rows, columns = tensors[f"{name}.values"].shape
+            shape = tensors[f"{name}.shape"].tolist()
+            _narrow(layer, {"weight": torch.empty(shape), "bias": torch.empty(shape[0])})
+            replace(model, name, BlockSparse(layer, (rows, columns), count))
     return model
 
 
 def _narrow(layer: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Give a layer the shapes of the file, in its tensors and in what it says of itself."""
     state = layer.state_dict(keep_vars=True)
-    for name, tensor in tensors.items():
-        own = name.rpartition(".")[2]
-        if own in state and state[own].shape != tensor.shape:
-            state[own].data = tensor.clone()
+    for name in tensors.keys() & state.keys():
+        if state[name].shape != tensors[name].shape:
+            state[name].data = tensors[name].clone()
     shape = state["weight"].shape
     if isinstance(layer, nn.Conv2d):
         layer.out_channels, layer.in_channels = shape[0], shape[1] * layer.groups
@@ -153,29 +161,29 @@ def _read(path: Path) -> tuple[dict[str, Tensor], Architecture | None]:
     except FileNotFoundError:
         raise StorageError(f"There is no file {path}; save a model there first.") from None
     except OSError as error:
-        raise StorageError(f"{path} cannot be read: {error}.") from error
+        raise StorageError(f"{path} cannot be read: {error.strerror}.") from error
     except (SafetensorError, ValueError, TypeError) as error:
         raise StorageError(f"{path} is no safetensors file, or a damaged one: {error}.") from error
-    text = metadata.get("architecture", "")
-    if metadata.get("sha256") != _digest(tensors, text):
+    if not {"architecture", "sha256"} <= metadata.keys():
+        raise StorageError(f"{path} was not written by export.save; load it with safetensors.")
+    text = metadata["architecture"]
+    if metadata["sha256"] != _digest(tensors, text):
         raise StorageError(f"{path} is damaged: its checksum is wrong; save the model again.")
-    found = json.loads(text)
-    return tensors, Architecture(**found) if found else None
+    return tensors, Architecture.parse(text)
 
 
 def _write(path: Path, content: bytes) -> None:
     """Write beside the file and rename."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(name, path)
-        except BaseException:
-            os.unlink(name)
-            raise
+        with open(beside, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
     except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error}.") from error
+        raise StorageError(f"{path} cannot be written: {error.strerror}.") from error
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink()

@@ -26,7 +26,7 @@ class Share(NamedTuple):
 
     `baseline` = sqrt(k / d): the root mean square of the share over random directions of the d
     parameters. `residual`: the largest |H v - value v| over the k, relative to the top eigenvalue;
-    what it exceeds the tolerance by, the eigenvectors have not converged.
+    above the tolerance the eigenvectors have not converged, and `steps` was too small.
     """
 
     share: float
@@ -72,7 +72,7 @@ class Eigenspace:
             float((self.vectors @ flat).norm()) / length,
             math.sqrt(len(values) / self.hessian.size),
             values,
-            float(self.residuals.max()) / abs(values[0]) if values[0] else math.inf,
+            float(self.residuals.max()) / max(abs(values[0]), torch.finfo(flat.dtype).tiny),
         )
 
 

@@ -6,6 +6,7 @@ Source of the Bézier curve: arXiv:1802.10026 (three control points, the ends fi
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from theory_lab.core import UsageError
 from theory_lab.networks.gradients import task_loss
-from theory_lab.networks.measures.landscape import Fit, Landscape, Loss, Weights
+from theory_lab.networks.measures.landscape import Fit, Landscape, Loss, Weights, check_batches
 from theory_lab.networks.pruners.base import Batches
 
 
@@ -97,7 +98,7 @@ def bezier(
     for epoch in range(epochs):
         for group in optimizer.param_groups:
             group["lr"] = lr * _piecewise(epoch / epochs)
-        for inputs, labels in landscape.on_device(loader):
+        for inputs, labels in landscape.on_device(check_batches(loader)):
             t = float(torch.rand((), generator=draws))
             _descend(landscape, (first, middle, last), t, (inputs, labels), optimizer)
     landscape.model.eval()
@@ -138,7 +139,8 @@ def _point(first: Weights, middle: Weights, last: Weights, t: float) -> dict[str
 
 def _combine(*terms: tuple[float, Weights]) -> dict[str, Tensor]:
     """The sum of factor * weights, name by name."""
-    return {name: sum(f * weights[name] for f, weights in terms) for name in terms[0][1]}  # type: ignore[misc]
+    names = terms[0][1]
+    return {n: functools.reduce(torch.add, (f * w[n] for f, w in terms)) for n in names}
 
 
 def _measure(

@@ -17,7 +17,8 @@ CHECK_EVERY = 5
 class Eigenpairs(NamedTuple):
     """The largest eigenvalues `values` (k,), descending, of unit `vectors` (k, d).
 
-    `residuals` (k,): |H v - value v|; an eigenvalue lies within its residual of each value.
+    `residuals` (k,): |H v - value v| as the recurrence has it, which is exact but for the rounding
+    of the products; an eigenvalue lies within its residual of each value.
     """
 
     values: Tensor

@@ -21,6 +21,16 @@ Weights = Mapping[str, Tensor]
 """Parameters by name; a `state_dict` will do, its buffers are not read."""
 
 
+def check_batches(batches: Batches) -> Batches:
+    """The batches, if they can be read more than once; UsageError otherwise."""
+    if isinstance(batches, Iterator):
+        raise UsageError(
+            "The batches are an iterator, which can be read once; pass a list of (inputs, labels)"
+            " or a Loader."
+        )
+    return batches
+
+
 class Fit(NamedTuple):
     """The mean loss over all samples, and the share of right answers (None for a regression)."""
 
@@ -36,12 +46,8 @@ class Landscape:
     """
 
     def __init__(self, model: nn.Module, batches: Batches, loss: Loss = task_loss) -> None:
-        if isinstance(batches, Iterator):
-            raise UsageError(
-                "batches is an iterator, which can be read once; pass a list of (inputs, labels) or"
-                " a Loader."
-            )
-        self.model, self.batches, self.loss = copy.deepcopy(model), batches, loss
+        self.model, self.loss = copy.deepcopy(model), loss
+        self.batches = check_batches(batches)
         self.parameters = dict(self.model.named_parameters())
         self.model.eval()
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from theory_lab.networks.evaluation import mode
-from theory_lab.networks.prunable import Prunable, prunable_weights
+from theory_lab.networks.prunable import LAYERS
 
 
 class Operations(NamedTuple):
@@ -24,21 +24,25 @@ class Operations(NamedTuple):
 
 def operations(model: nn.Module, example: Tensor) -> dict[str, Operations]:
     """The operations of every layer by the name of its weight, for the shape of `example` (n, …)."""
+    from theory_lab.networks.export.block_sparse import BlockSparse
+
     counts: dict[str, Operations] = {}
 
-    def hook(weight: Prunable) -> torch.utils.hooks.RemovableHandle:
+    def hook(name: str, layer: nn.Module) -> torch.utils.hooks.RemovableHandle:
         def count(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            tensor = weight.effective
-            places = output.numel() // (len(output) * tensor.shape[0])  # pixels, or tokens
-            before = counts.get(weight.name, Operations(0, 0))  # a layer may be used twice
-            counts[weight.name] = Operations(
-                before.dense + places * tensor.numel(),
-                before.nonzero + places * int(tensor.count_nonzero()),
+            weight: Tensor = layer.weight  # type: ignore[assignment]
+            places = output.numel() // (len(output) * weight.shape[0])  # pixels, or tokens
+            before = counts.get(name, Operations(0, 0))  # a layer may be used twice
+            counts[name] = Operations(
+                before.dense + places * weight.numel(),
+                before.nonzero + places * int(weight.count_nonzero()),
             )
 
-        return weight.layer.register_forward_hook(count)
+        return layer.register_forward_hook(count)
 
-    handles = [hook(weight) for weight in prunable_weights(model)]
+    kinds = (*LAYERS, BlockSparse)
+    layers = [(name, m) for name, m in model.named_modules() if isinstance(m, kinds)]
+    handles = [hook(f"{name}.weight" if name else "weight", layer) for name, layer in layers]
     try:
         with torch.no_grad(), mode(model, training=False):
             model(example)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from theory_lab.networks.blocks import Blocks, as_matrix
-from theory_lab.networks.prunable import prunable_weights
+from theory_lab.networks.prunable import LAYERS
 
 INDEX = 4
 """Bytes of an index (int32)."""
@@ -29,12 +29,16 @@ class StoredBytes(NamedTuple):
 
 
 def stored_bytes(model: nn.Module, block: tuple[int, int] = (8, 8)) -> StoredBytes:
-    """The bytes of `model` in each format; `block`: (rows, columns) of a block."""
-    weights = [weight.effective.detach() for weight in prunable_weights(model)]
-    names = {weight.name for weight in prunable_weights(model)}
+    """The bytes of `model` in each format; `block`: (rows, columns) of a block.
+
+    Layers that an export holds in blocks count as they are.
+    """
+    layers = {name: m for name, m in model.named_modules() if isinstance(m, LAYERS)}
+    names = {f"{name}.weight" if name else "weight" for name in layers}
     others = sum(_bytes(t) for name, t in _tensors(model).items() if name not in names)
-    formats = [_formats(weight, block) for weight in weights]
-    return StoredBytes(*(others + sum(column) for column in zip(*formats, strict=True)))
+    formats = [_formats(layer.weight.detach(), block) for layer in layers.values()]
+    totals = (sum(column) for column in zip(*formats, strict=True)) if formats else (0, 0, 0, 0)
+    return StoredBytes(*(others + total for total in totals))
 
 
 def _formats(weight: Tensor, block: tuple[int, int]) -> StoredBytes:
