@@ -147,12 +147,13 @@ def _remarks(assessment: Assessment) -> Iterator[str]:
             yield f"{count} x {reason}"
     for one in [j for j in evidence.judged if j.verdict.status == "fails"][:3]:
         yield f"fails at {one.observation.label}"
-    if evidence.vacuous:
+    is_empirical = claim.basis == "empirical"  # neither vacuous nor without a needed condition
+    if evidence.vacuous and not is_empirical:
         yield f"only {evidence.entries} entries inside, fewer than {LEAST_INSIDE}: give it more cases"
     for control in assessment.controls:
         yield from _control_remark(control)
     unshown = [c.name for c in claim.conditions if not assessment.is_shown_necessary(c.name)]
-    if unshown:
+    if unshown and not is_empirical:
         yield f"not shown necessary: {'; '.join(unshown)}"
 
 
