@@ -178,3 +178,10 @@ def test_imagenet_is_mirrored_in_training_alone(image_folder) -> None:
     assert 0 < torch.cat(bright).float().mean() < 1
     for inputs, _ in Loader(data, 8, seed=0, train=False):
         assert (inputs[..., :112].sum((1, 2, 3)) > inputs[..., 112:].sum((1, 2, 3))).all()
+
+
+def test_a_data_set_moves_as_a_whole() -> None:
+    data = load("digits", device="meta")
+    tensors = (data.train, data.train_labels, data.test, data.test_labels, data.example())
+    assert {tensor.device.type for tensor in tensors if isinstance(tensor, Tensor)} == {"meta"}
+    assert data.classes == 10
