@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from theory_lab.core import UsageError
+from theory_lab.core import TheoryLabError, UsageError
 
 
-class DivergedError(UsageError):
+class DivergedError(TheoryLabError):
     """What selects weights is not a number: the training has diverged."""
 
 
