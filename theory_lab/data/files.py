@@ -33,9 +33,15 @@ def find(name: str, md5: str) -> Path:
     )
 
 
-def is_there(name: str) -> bool:
-    """Whether one of the data folders holds the file `name`, whatever is in it."""
-    return any((folder / name).is_file() for folder in folders())
+def locate(*names: str) -> Path | None:
+    """The first of the files `names` in the data folders, whatever is in it; None without any."""
+    files = (folder / name for name in names for folder in folders())
+    return next((file for file in files if file.is_file()), None)
+
+
+def places(name: str) -> str:
+    """Where the file `name` may be put, as words for an error message."""
+    return " or ".join(str(folder / name) for folder in folders())
 
 
 def fetch(name: str, md5: str, url: str) -> Path:
@@ -43,25 +49,21 @@ def fetch(name: str, md5: str, url: str) -> Path:
 
     Raises StorageError where the download fails, with the places where the file may be put.
     """
-    if not is_there(name):
-        _download(folders()[-1] / name, md5, url)
+    if locate(name) is None:
+        _download(name, md5, url)
     return find(name, md5)
 
 
-def _download(file: Path, md5: str, url: str) -> None:
+def _download(name: str, md5: str, url: str) -> None:
     import pooch
 
+    file = folders()[-1] / name
     try:
         pooch.retrieve(url, known_hash=f"md5:{md5}", fname=file.name, path=file.parent)
-    except (
-        OSError,
-        ValueError,
-    ) as error:  # those of requests are OSErrors; a wrong hash: ValueError
-        name = f"{file.parent.name}/{file.name}"
-        places = " or ".join(str(folder / name) for folder in folders())
+    except (OSError, ValueError) as error:  # what requests raises; a file with another hash
         raise StorageError(
             f"The data file {name} is missing and could not be downloaded from {url}"
-            f" ({type(error).__name__}): put it at {places}."
+            f" ({type(error).__name__}): put it at {places(name)}."
         ) from error
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from theory_lab.core.errors import StorageError
-from theory_lab.data.files import fetch, is_there
+from theory_lab.data.files import fetch, locate
 from theory_lab.data.split import Split
 
 URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
@@ -22,7 +22,7 @@ MD5 = {
 
 def is_complete() -> bool:
     """Whether the four files are in the data folders, so that nothing has to be downloaded."""
-    return all(is_there(f"mnist/{name}") for name in MD5)
+    return all(locate(f"mnist/{name}") for name in MD5)
 
 
 def mnist_standard() -> Split:

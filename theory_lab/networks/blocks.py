@@ -59,11 +59,29 @@ class Blocks:
     def count(self) -> int:
         return self.grid[0] * self.grid[1]
 
+    @property
+    def is_even(self) -> bool:
+        """Whether no block at a border is smaller."""
+        return all(n % block == 0 for block, n in zip(self.size, self.matrix_shape, strict=True))
+
+    @property
+    def entries(self) -> Tensor:
+        """The number of weights in each block."""
+        sides = [
+            torch.tensor([min(block, n - start) for start in range(0, n, block)])
+            for block, n in zip(self.size, self.matrix_shape, strict=True)
+        ]
+        return torch.outer(*sides)
+
     def expand(self, values: Tensor) -> Tensor:
         """Values of blocks (block rows, block columns) at each of their weights, in `shape`."""
-        m, n = self.matrix_shape
-        rows = values.repeat_interleave(self.size[0], 0)[:m]
-        return as_weight(rows.repeat_interleave(self.size[1], 1)[:, :n], self.shape)
+        (m, n), (rows, columns), grid = self.matrix_shape, self.size, self.grid
+        tiles = values[:, None, :, None].expand(grid[0], rows, grid[1], columns)
+        return as_weight(tiles.reshape(grid[0] * rows, -1)[:m, :n], self.shape)
+
+    def corners(self, weight: Tensor) -> Tensor:
+        """The first entry of each block, the inverse of `expand`."""
+        return as_matrix(weight)[:: self.size[0], :: self.size[1]]
 
     def sum(self, weight: Tensor) -> Tensor:
         """Sums over the weights of each block: `shape` -> (block rows, block columns)."""

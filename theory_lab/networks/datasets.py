@@ -5,20 +5,26 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from theory_lab.core import UsageError
-from theory_lab.data import mnist_standard
+from theory_lab.data import files, mnist_standard
+from theory_lab.data import mnist as mnist_pack
+from theory_lab.data.bank_marketing import bank_marketing
 from theory_lab.data.cifar10 import cifar10
 from theory_lab.data.cifar10_jpeg import cifar10_jpeg
+from theory_lab.data.criteo import criteo
 from theory_lab.data.digits import digits
-from theory_lab.data.mnist import mnist
+from theory_lab.data.imagenet import ImageFiles, imagenet
 from theory_lab.data.split import Split
+from theory_lab.data.tables import Table
 
 CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 DIGITS_TEST = 360
 """The last fifth of the 1,797 digits: the file is ordered by writer, so these are other hands."""
 
@@ -29,6 +35,7 @@ class Dataset:
 
     Images are uint8 (n, H, W, C) with `mean` and `std` per channel of value / 255; training images
     are shifted by up to `crop` pixels each way, and mirrored with probability 1/2 where `flip`.
+    Those of ImageNet stay on the disk (`ImageFiles`) and are cropped at random when decoded.
     Rows of a table are int64 (n, columns): column j holds ids below `vocabularies[j]`, id 0 stands
     for what the training rows do not have. Labels are int64, below `classes`. `note` is what a
     table of results must say about the data.
@@ -37,9 +44,9 @@ class Dataset:
     name: str
     note: str
     classes: int
-    train: Tensor
+    train: Tensor | ImageFiles
     train_labels: Tensor
-    test: Tensor
+    test: Tensor | ImageFiles
     test_labels: Tensor
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
@@ -65,9 +72,13 @@ class Dataset:
         return torch.zeros(1, *self.input_shape, dtype=dtype, device=self.train_labels.device)
 
     def to(self, device: str | torch.device) -> Dataset:
-        """The same data on another device."""
-        names = ("train", "train_labels", "test", "test_labels")
-        return dataclasses.replace(self, **{name: getattr(self, name).to(device) for name in names})
+        """The same data on another device; files stay where they are."""
+        moved: dict[str, Any] = {
+            name: value.to(device)
+            for name, value in vars(self).items()
+            if isinstance(value, Tensor)
+        }
+        return dataclasses.replace(self, **moved)
 
 
 def load(
@@ -107,7 +118,7 @@ def _first(data: Dataset, size: int) -> Dataset:
     return dataclasses.replace(
         data,
         note=f"{data.note}, {size:,} training examples" if size < count else data.note,
-        train=data.train[chosen],
+        train=data.train[chosen],  # type: ignore[index]
         train_labels=data.train_labels[chosen],
     )
 
@@ -121,17 +132,14 @@ def _digits() -> Dataset:
 
 def _mnist() -> Dataset:
     """The standard files where they are; else the pack with 3,000 test images; else a download."""
-    from theory_lab.data import files
-    from theory_lab.data.mnist import FILE
-
-    if mnist_standard.is_complete() or not files.is_there(FILE):
+    if mnist_standard.is_complete() or not files.locate(mnist_pack.FILE):
         return _images("mnist", "MNIST", mnist_standard.mnist_standard(), (0.1307,), (0.3081,))
     return _mnist_test3000()
 
 
 def _mnist_test3000() -> Dataset:
     note = "MNIST, 3,000 of its 10,000 test images"
-    return _images("mnist_test3000", note, Split(*mnist()), (0.1307,), (0.3081,))
+    return _images("mnist_test3000", note, Split(*mnist_pack.mnist()), (0.1307,), (0.3081,))
 
 
 def _cifar10() -> Dataset:
@@ -162,12 +170,40 @@ def _images(
     )  # fmt: skip
 
 
+def _bank_marketing() -> Dataset:
+    return _table("bank_marketing", "UCI Bank Marketing without duration", bank_marketing())
+
+
+def _criteo() -> Dataset:
+    return _table("criteo", "Criteo", criteo())
+
+
+def _imagenet() -> Dataset:
+    found = imagenet()
+    labels = (torch.from_numpy(labels).long() for labels in (found.train_labels, found.test_labels))
+    train_labels, test_labels = labels
+    return Dataset(
+        "imagenet", "ImageNet", len(found.classes), found.train, train_labels, found.test,
+        test_labels, IMAGENET_MEAN, IMAGENET_STD, flip=True,
+    )  # fmt: skip
+
+
+def _table(name: str, note: str, table: Table) -> Dataset:
+    train, train_labels, test, test_labels = (torch.from_numpy(a).long() for a in table[:4])
+    return Dataset(
+        name, note, 2, train, train_labels, test, test_labels, vocabularies=table.vocabularies
+    )
+
+
 _READERS: dict[str, Callable[[], Dataset]] = {
     "digits": _digits,
     "mnist": _mnist,
     "mnist_test3000": _mnist_test3000,
     "cifar10": _cifar10,
     "cifar10_jpeg": _cifar10_jpeg,
+    "imagenet": _imagenet,
+    "bank_marketing": _bank_marketing,
+    "criteo": _criteo,
 }
 DATASETS = tuple(_READERS)
 """The names that `load` takes."""

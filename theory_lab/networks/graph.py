@@ -117,6 +117,7 @@ class _Walk(fx.Interpreter):
 
     def __init__(self, traced: fx.GraphModule) -> None:
         super().__init__(traced)
+        self.extra_traceback = False  # it would be appended to our sentences
         self._modules = dict(traced.named_modules())
         self._units: list[int] = []
         self._edges: list[Edge] = []
@@ -156,7 +157,8 @@ class _Walk(fx.Interpreter):
         raise _unknown(node)
 
     def _layer(self, node: fx.Node, layer: nn.Module, source: _Place) -> _Place:
-        weight, name = layer.get_parameter("weight"), f"{node.target}.weight"
+        weight: Tensor = layer.weight  # type: ignore[assignment]  # parametrised, no Parameter
+        name = f"{node.target}.weight"
         units = self._units[source.group] * source.area
         if weight.shape[1] != units or name in self._names:  # grouped, of another axis, or shared
             raise _unknown(node)

@@ -36,15 +36,21 @@ def keep_largest(scores: Sequence[Tensor], count: int) -> list[Tensor]:
     `count` is less than the number of layers, DivergedError where a score is NaN. Of equal scores
     those that stand first are kept. Scores below float32 are compared in it, others as they are.
     """
-    flat = flatten(scores)
+    flat = ranked(scores)
     check_count(count, flat.numel(), len(scores))
+    return split_like(_largest(flat, count), scores)
+
+
+def ranked(scores: Sequence[Tensor]) -> Tensor:
+    """All scores in one new vector, the largest of each layer inf; DivergedError for a NaN."""
+    flat = flatten(scores)
     if torch.isnan(flat).any():
         raise DivergedError(
             "The scores that select weights hold NaN: the training has diverged; lower the"
             " learning rate."
         )
     flat[_best_of_each(scores)] = torch.inf
-    return split_like(_largest(flat, count), scores)
+    return flat
 
 
 def flatten(scores: Sequence[Tensor]) -> Tensor:

@@ -5,6 +5,7 @@ Source: SequentialAttention++ (arXiv:2402.17902), its experiment on Criteo.
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -25,10 +26,10 @@ class ColumnEmbeddings(nn.Module):
 
     def __init__(self, vocabularies: Sequence[int], width: int) -> None:
         super().__init__()
-        sizes = torch.tensor(list(vocabularies))
-        self.table = nn.Embedding(int(sizes.sum()), width)
+        offsets = [0, *itertools.accumulate(vocabularies)]
+        self.table = nn.Embedding(offsets[-1], width)
         self.out_features = len(vocabularies) * width
-        self.register_buffer("offsets", sizes.cumsum(0) - sizes, persistent=False)
+        self.register_buffer("offsets", torch.tensor(offsets[:-1]), persistent=False)
 
     def forward(self, ids: Tensor) -> Tensor:
         return self.table(ids + self.offsets).flatten(1)

@@ -1,0 +1,348 @@
+"""SequentialAttention++: Algorithm 1, its phases, and what BatchNorm hides from its logits."""
+
+from __future__ import annotations
+
+import copy
+from collections import OrderedDict
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from theory_lab.core import UsageError
+from theory_lab.networks.blocks import as_matrix
+from theory_lab.networks.prunable import Prunable, count_zeros
+from theory_lab.networks.pruners import SequentialAttention
+from theory_lab.networks.pruners.parametrisations import attach
+
+SCHEDULE = (("dense", 0.25), ("sparsification", 0.5), ("sparse", 0.25))
+
+
+def mlp(seed: int = 0) -> nn.Sequential:
+    torch.manual_seed(seed)
+    return nn.Sequential(
+        OrderedDict(
+            a=nn.Linear(12, 16), r=nn.ReLU(), b=nn.Linear(16, 8), s=nn.ReLU(), c=nn.Linear(8, 3)
+        )
+    )
+
+
+def sgd(model: nn.Module) -> torch.optim.SGD:
+    return torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-3)
+
+
+def train(
+    model: nn.Module, optimizer: torch.optim.Optimizer, pruner: SequentialAttention, steps: int
+) -> None:
+    generator = torch.Generator().manual_seed(pruner.step)
+    for _ in range(steps):
+        inputs = torch.randn(32, 12, generator=generator)
+        optimizer.zero_grad()
+        (model(inputs).square().mean() + pruner.loss_term()).backward()
+        if pruner.after_backward():
+            optimizer.step()
+        pruner.after_step()
+
+
+# --- Algorithm 1 ---------------------------------------------------------------------------------
+
+
+class LiteralLayer:
+    """Algorithm 1 of arXiv:2402.17902 as it is written, unstructured, with a ReLU-free linear layer
+    that holds its kernel (n, m) and its logits, and its own stored mask."""
+
+    def __init__(self, kernel: Tensor, logits: Tensor, kept: int) -> None:
+        self.kernel, self.logits, self.kept = kernel, logits, kept
+        self.stored = torch.ones_like(kernel)
+
+    def attention(self) -> Tensor:
+        n, m = self.logits.shape
+        return n * m * self.logits.exp() / self.logits.exp().sum()
+
+    def mask(self, dense: bool) -> Tensor:
+        if not dense:
+            return self.stored
+        self.stored = torch.zeros_like(self.stored)
+        for place in self.attention().flatten().topk(self.kept).indices:
+            self.stored[place // self.stored.shape[1], place % self.stored.shape[1]] = 1
+        return torch.ones_like(self.stored)
+
+    def __call__(self, x: Tensor, dense: bool) -> Tensor:
+        return x @ (self.kernel * self.attention() * self.mask(dense))
+
+
+def test_algorithm_1_step_by_step() -> None:
+    """Ten steps of plain gradient descent on one layer: equal outputs, weights, logits, masks."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 5, bias=False)).double()
+    kernel = model[0].weight.detach().T.clone().requires_grad_()
+    logits = torch.zeros_like(kernel).requires_grad_()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.3)
+    pruner = SequentialAttention(
+        model, optimizer, sparsity=0.7, steps=10, skip=(), reset_optimizer=False,
+        schedule=[("dense", 0.5), ("sparse", 0.5)],
+    )  # fmt: skip
+    # Clipping is not part of Algorithm 1; this density never clips.
+    pruner.layers[0].density = 1e-9
+    literal = LiteralLayer(kernel, logits, kept=9)
+    for step in range(10):
+        x, y = torch.randn(20, 6).double(), torch.randn(20, 5).double()
+        if step == 5:  # the last attention of the dense phase decides
+            literal.mask(dense=True)
+        ours, theirs = model(x), literal(x, dense=step < 5)
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+        optimizer.zero_grad()
+        (ours - y).square().mean().backward()
+        pruner.after_backward()
+        optimizer.step()
+        pruner.after_step()
+        gradients = torch.autograd.grad((theirs - y).square().mean(), (kernel, logits))
+        with torch.no_grad():
+            kernel -= 0.3 * gradients[0]
+            logits -= 0.3 * gradients[1]
+    mask = pruner.masks()["0.weight"]
+    assert int(mask.sum()) == 9
+    assert torch.equal(mask.T, literal.stored.bool())
+    torch.testing.assert_close(pruner.weights[0].parameter.T, kernel, rtol=1e-12, atol=1e-12)
+
+
+def test_zero_logits_leave_the_network_alone() -> None:
+    plain = mlp()
+    model = copy.deepcopy(plain)
+    SequentialAttention(model, sgd(model), block=4, sparsity=0.9, steps=10)
+    x = torch.randn(7, 12)
+    assert torch.equal(model(x), plain(x))
+
+
+@given(st.floats(0.0, 0.98), st.floats(0, 30), st.integers(0, 2**31))
+def test_attention_has_mean_one_and_is_clipped(sparsity: float, size: float, seed: int) -> None:
+    model = mlp()
+    pruner = SequentialAttention(model, sgd(model), block=4, sparsity=sparsity, steps=10)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for layer in pruner.layers:
+            layer.logits.copy_(size * torch.randn(layer.logits.shape, generator=generator))
+    for layer in pruner.layers:
+        raw = layer.logits.numel() * layer.logits.flatten().softmax(0).reshape(layer.logits.shape)
+        A = layer.attention()
+        assert raw.mean().item() == pytest.approx(1, rel=1e-5)
+        assert torch.equal(A, raw.clamp(1 - sparsity, 1 / (1 - sparsity)))
+
+
+def test_one_logit_scales_its_block_alone() -> None:
+    model = nn.Sequential(nn.Conv2d(4, 8, 3, bias=False), nn.Flatten(), nn.Linear(8, 2))
+    pruner = SequentialAttention(
+        model, sgd(model), block=(2, 4), sparsity=0.5, steps=10, skip=["2"]
+    )
+    layer, before = pruner.layers[0], as_matrix(model[0].weight).detach().clone()
+    assert layer.logits.shape == (4, 9)
+    with torch.no_grad():
+        layer.logits[1, 3] = 0.5
+    ratio = as_matrix(model[0].weight).detach() / before
+    assert (ratio[2:4, 12:16] > 1).all()
+    others = torch.ones_like(ratio, dtype=torch.bool)
+    others[2:4, 12:16] = False
+    assert (ratio[others] < 1).all()
+
+
+# --- phases --------------------------------------------------------------------------------------
+
+
+def test_phases_sparsify_and_end_at_the_target() -> None:
+    model = mlp()
+    optimizer = sgd(model)
+    pruner = SequentialAttention(
+        model, optimizer, block=4, sparsity=0.75, steps=40, schedule=SCHEDULE
+    )
+    kept, phases = [], []
+    for _ in range(40):
+        phases.append(pruner.phase)
+        train(model, optimizer, pruner, 1)
+        kept.append([int(mask.sum()) for mask in pruner.block_masks()])
+    assert phases == ["dense"] * 10 + ["sparsification"] * 20 + ["sparse"] * 10
+    assert kept[:10] == [[12, 8]] * 10  # (16, 12) and (8, 16) in blocks of 4 x 4
+    assert kept == sorted(kept, reverse=True)
+    # At a quarter of the phase .75 (1 - e^-1) / (1 - e^-4) = .483 is pruned, at half .661.
+    assert kept[14] == [12 - 6, 8 - 4]
+    assert kept[19] == [12 - 8, 8 - 5]
+    assert kept[29:] == [[3, 2]] * 11
+    assert pruner.reached()
+
+
+def test_a_dense_phase_brings_every_block_back_with_its_weights() -> None:
+    model = mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    pruner = SequentialAttention(
+        model, optimizer, block=4, sparsity=0.75, steps=8,
+        schedule=[("dense", 0.25), ("sparse", 0.25), ("dense", 0.25), ("sparse", 0.25)],
+    )  # fmt: skip
+    before = model.a.weight.detach().clone()
+    train(model, optimizer, pruner, 2)
+    assert count_zeros(model)[0] > 0
+    train(model, optimizer, pruner, 2)
+    assert torch.equal(model.a.weight, before)
+
+
+@pytest.mark.parametrize("reset", [True, False])
+def test_the_optimiser_is_reset_at_each_change_of_phase(reset: bool) -> None:
+    model = mlp()
+    optimizer = sgd(model)
+    pruner = SequentialAttention(
+        model, optimizer, sparsity=0.5, steps=8, reset_optimizer=reset,
+        schedule=[("dense", 0.5), ("sparse", 0.5)],
+    )  # fmt: skip
+
+    def momentum() -> float:
+        return sum(float(s["momentum_buffer"].abs().sum()) for s in optimizer.state.values())
+
+    train(model, optimizer, pruner, 3)
+    assert momentum() > 0
+    train(model, optimizer, pruner, 1)
+    assert (momentum() == 0) == reset
+
+
+def test_only_the_attention_selects() -> None:
+    """Neither large weights nor small ones matter."""
+    model = mlp()
+    pruner = SequentialAttention(model, sgd(model), block=4, sparsity=0.5, steps=10)
+    with torch.no_grad():
+        for layer, weight in zip(pruner.layers, pruner.weights, strict=True):
+            layer.logits.copy_(torch.arange(layer.logits.numel()).reshape(layer.logits.shape))
+            weight.parameter[0] = 1000
+    pruner.select(0.5)
+    for mask in pruner.block_masks():
+        half = mask.numel() // 2
+        assert mask.flatten().tolist() == [False] * half + [True] * half
+
+
+def test_finished_weights_are_plain_and_exactly_zero() -> None:
+    model = mlp()
+    optimizer = sgd(model)
+    pruner = SequentialAttention(model, optimizer, block=(4, 4), sparsity=0.75, steps=40)
+    parameter = model.a.parametrizations.weight.original
+    train(model, optimizer, pruner, 40)
+    x = torch.randn(5, 12)
+    before, masks = model(x), pruner.masks()
+    pruner.finish()
+    pruner.finish()
+    torch.testing.assert_close(model(x), before)
+    assert model.a.weight is parameter
+    for name, mask in masks.items():
+        weight = model.state_dict()[name]
+        assert torch.equal(weight != 0, mask)
+        assert not weight[~mask].signbit().any()
+    mlp().load_state_dict(model.state_dict())
+
+
+def test_a_resumed_run_ends_with_the_same_bits() -> None:
+    def build() -> tuple[nn.Module, torch.optim.Optimizer, SequentialAttention]:
+        model = mlp()
+        optimizer = sgd(model)
+        return (
+            model,
+            optimizer,
+            SequentialAttention(
+                model, optimizer, block=4, sparsity=0.75, steps=30, schedule=SCHEDULE
+            ),
+        )
+
+    model, optimizer, pruner = build()
+    for _ in range(17):
+        train(model, optimizer, pruner, 1)
+    saved = copy.deepcopy((model.state_dict(), optimizer.state_dict(), pruner.state_dict()))
+    again, its_optimizer, its_pruner = build()
+    again.load_state_dict(saved[0])
+    its_optimizer.load_state_dict(saved[1])
+    its_pruner.load_state_dict(saved[2])
+    for run in ((model, optimizer, pruner), (again, its_optimizer, its_pruner)):
+        for _ in range(13):
+            train(*run, 1)
+        run[2].finish()
+    assert its_pruner.digest() == pruner.digest()
+    for ours, theirs in zip(again.parameters(), model.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+# --- options -------------------------------------------------------------------------------------
+
+
+def test_logits_take_the_options_of_the_weights() -> None:
+    model = mlp()
+    groups = [
+        {"params": [model.a.weight, model.b.weight, model.c.weight], "weight_decay": 0.5},
+        {"params": [model.a.bias, model.b.bias, model.c.bias]},
+    ]
+    optimizer = torch.optim.SGD(groups, lr=0.1, momentum=0.8)
+    pruner = SequentialAttention(model, optimizer, block=4, sparsity=0.5, steps=10)
+    added = optimizer.param_groups[-1]
+    assert (added["lr"], added["momentum"], added["weight_decay"]) == (0.1, 0.8, 0.5)
+    assert [id(p) for p in added["params"]] == [id(layer.logits) for layer in pruner.layers]
+    with torch.no_grad():
+        pruner.layers[0].logits.fill_(1.0)
+    model(torch.randn(3, 12)).sum().backward()
+    pruner.layers[0].logits.grad.zero_()
+    optimizer.step()
+    torch.testing.assert_close(pruner.layers[0].logits, torch.full((4, 3), 1 - 0.1 * 0.5))
+
+
+def test_which_layers_are_pruned() -> None:
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3), nn.Flatten(), nn.Linear(8, 8), nn.Linear(8, 2)
+    )
+    names = {
+        options: [w.name for w in _pruner(model, **dict(options)).weights]
+        for options in ((), (("min_blocks", 5),), (("skip", ("1",)), ("block", 2)))
+    }
+    assert names[()] == ["1.weight", "3.weight"]
+    assert names[(("min_blocks", 5),)] == ["1.weight"]  # 2 x 18 blocks of 4 x 4 against 2 x 2
+    assert names[(("skip", ("1",)), ("block", 2))] == ["0.weight", "3.weight", "4.weight"]
+
+
+def _pruner(model: nn.Module, block: int = 4, **options: object) -> SequentialAttention:
+    model = copy.deepcopy(model)
+    return SequentialAttention(model, sgd(model), block=block, sparsity=0.5, steps=10, **options)
+
+
+def test_without_sparsification_the_phases_are_those_of_acdc() -> None:
+    pruner = _pruner(mlp(), sparsification=False)
+    assert {phase.kind for phase in pruner.timetable.phases} == {"dense", "sparse"}
+    with pytest.raises(UsageError, match="sparsification is False"):
+        _pruner(mlp(), sparsification=False, schedule=SCHEDULE)
+
+
+def test_a_block_larger_than_its_layer_is_named() -> None:
+    with pytest.raises(UsageError, match=r"a.weight is a matrix of \(16, 12\).*smaller block"):
+        _pruner(mlp(), block=13)
+
+
+def test_two_parametrising_pruners_are_one_too_many() -> None:
+    model = mlp()
+    SequentialAttention(model, sgd(model), sparsity=0.5, steps=10)
+    with pytest.raises(UsageError, match="finish"):
+        attach(Prunable("a.weight", model.a), nn.Identity())
+
+
+# --- BatchNorm -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("has_norm", [True, False])
+def test_batch_norm_blinds_logits_across_rows_of_blocks(has_norm: bool) -> None:
+    """The scale of a filter that BatchNorm follows does not matter, so that the gradients of a row
+    of blocks' log A, which scale whole filters, sum to 0 (eps = 1e-14); without BatchNorm not."""
+    torch.manual_seed(0)
+    norm = nn.BatchNorm2d(8, eps=1e-14) if has_norm else nn.Identity()
+    model = nn.Sequential(
+        nn.Conv2d(4, 8, 3, bias=False), norm, nn.ReLU(), nn.Flatten(), nn.Linear(8 * 16, 3)
+    ).double()
+    pruner = SequentialAttention(model, sgd(model), block=4, sparsity=0.5, steps=10, skip=["4"])
+    logits = pruner.layers[0].logits
+    with torch.no_grad():
+        logits.copy_(0.1 * torch.randn(logits.shape))
+    loss = nn.functional.cross_entropy(
+        model(torch.randn(16, 4, 6, 6).double()), torch.arange(16) % 3
+    )
+    (gradient,) = torch.autograd.grad(loss, logits)
+    share = gradient.sum(1).abs().max() / gradient.abs().sum(1).min()
+    assert share < 1e-11 if has_norm else share > 1e-3
