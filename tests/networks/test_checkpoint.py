@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from theory_lab.networks import checkpoint, train
 from theory_lab.networks.checkpoint import Stateful
 from theory_lab.networks.loader import Loader
 from theory_lab.networks.optim import GRDA
-from theory_lab.networks.train import Recipe, fit
+from theory_lab.networks.train import fit
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,7 +43,7 @@ def stopped(options: resumed.Options, file: Path) -> None:
         toy, toy_data(), resumed.RECIPE, **options,
         checkpoint=file, checkpoint_every=21, evaluate_every=0, deadline=0, progress=False,
     )  # fmt: skip
-    assert history.note == "The deadline came after step 21 of 45."
+    assert history.note == "The deadline came after step 21 of 30."
 
 
 def finished(options: resumed.Options, file: Path | None) -> torch.nn.Module:
@@ -121,15 +122,20 @@ def test_what_is_no_checkpoint_is_refused(content: bytes, tmp_path: Path) -> Non
 def test_another_run_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "run"
     stopped(resumed.CASES["RPG"], file)
-    with pytest.raises(StorageError, match="holds .*pruner, but this run has"):
+    with pytest.raises(StorageError, match=r"with pruner 'RPG', not 'none'; delete it .*\.$"):
         finished({}, file)
-    with pytest.raises(StorageError, match=r"recipe with steps 45, not 46; delete it"):
-        fit(toy_net(), toy_data(), Recipe(steps=46), checkpoint=file, progress=False)
+    with pytest.raises(StorageError, match="with optimizer 'SGD', not 'GRDA'"):
+        finished(resumed.CASES["gRDA"], file)
+    other = dataclasses.replace(resumed.RECIPE, steps=31)
+    with pytest.raises(StorageError, match="with steps 30, not 31"):
+        fit(toy_net(), toy_data(), other, **resumed.CASES["RPG"], checkpoint=file, progress=False)
+    with pytest.raises(StorageError, match="holds loader, model, optimizer, pruner, but this run"):
+        checkpoint.restore(checkpoint.read(file), parts())
 
 
 def test_a_disk_that_refuses_is_explained(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match="cannot be written: .*directory"):
+    with pytest.raises(StorageError, match=r"cannot be written: .*\."):
         checkpoint.save(tmp_path / "file" / "run", {}, {})
     (tmp_path / "run").mkdir()
     with pytest.raises(StorageError, match="cannot be read"):

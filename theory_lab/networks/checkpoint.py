@@ -7,6 +7,7 @@ carries the SHA-256 of its content: torch's format alone reads flipped bits as o
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
@@ -53,7 +54,8 @@ def save(path: Path, parts: Mapping[str, Stateful], record: Mapping[str, Any]) -
             os.fsync(file.fileno())
         os.replace(beside, path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink()
         raise StorageError(f"The checkpoint {path} cannot be written: {error.strerror}.") from error
 
 

@@ -11,7 +11,7 @@ from theory_lab.core import UsageError
 
 
 class DivergedError(UsageError):
-    """What selects weights is not a number: the training has diverged."""
+    """What selects weights is not a number: the training has diverged, at its learning rate."""
 
 
 def kept_count(total: int, sparsity: float) -> int:

@@ -100,18 +100,18 @@ class _Run:
         )  # fmt: skip
         self.total = recipe.total_steps(len(self.loader))
         self.optimizer = _made(optimizer, model)
-        plain = Loader(self.data, recipe.batch_size, seed=recipe.seed + 1, augment=False)
+        plain = _PlainBatches(self.data, recipe.batch_size, recipe.seed + 1)
         self.pruner = pruner(model, self.optimizer, self.total, plain) if pruner else None
         self.learning_rate = LearningRate(self.optimizer, recipe, self.total)
         self.gradients = Gradients(
             model, self.pruner, engine=engine, amp=recipe.amp, smoothing=recipe.label_smoothing
         )
         self.meter = Meter(self.device)
-        self.history, self.step = History(status="done"), 0
+        self.history, self.step = History(), 0
 
     @property
     def is_over(self) -> bool:
-        return self.history.status != "done" or self.step >= self.total
+        return self.history.status != "running" or self.step >= self.total
 
     def train(self, keeper: _Keeper, every: int, end: float | None, is_shown: bool) -> None:
         """Steps until the last one, the deadline, or a loss that is not finite; a row of the
@@ -166,7 +166,7 @@ class _Run:
                 f"The loss was first not finite at step {step} of {self.total} (epoch"
                 f" {(step - 1) // len(self.loader) + 1}); lower the learning rate."
             )
-        elif worst[1] and self.step < self.total:
+        elif worst[1] and not self.is_over:
             self.history.status = "deadline"
             self.history.note = f"The deadline came after step {self.step} of {self.total}."
 
@@ -209,6 +209,8 @@ class _Run:
     def finish(self) -> History:
         """A plain model in evaluation mode; its figures, unless the training is to go on."""
         self.model.zero_grad(set_to_none=True)
+        if self.history.status == "running":
+            self.history.status = "done"
         if self.pruner is not None:
             is_lost = self.history.status == "diverged"
             with contextlib.suppress(UsageError) if is_lost else contextlib.nullcontext():
@@ -233,10 +235,21 @@ class _Run:
             "model": self.model, "optimizer": self.optimizer, "loader": self.loader, **pruner
         }  # fmt: skip
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What another run must have in common to go on from this one's checkpoint."""
+        return {
+            **dataclasses.asdict(self.recipe),
+            "milestones": list(self.recipe.milestones),
+            "data": self.data.note,
+            "optimizer": type(self.optimizer).__name__,
+            "pruner": type(self.pruner).__name__ if self.pruner else "none",
+        }
+
     def state_dict(self) -> dict[str, Any]:
         """Where the run stands, beside its parts."""
         return {
-            "recipe": _plain(self.recipe),
+            "run": self.identity,
             "step": self.step,
             "meter": self.meter.state_dict(),
             "history": self.history.as_dict(),
@@ -245,7 +258,7 @@ class _Run:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.step = state["step"]
         self.meter.load_state_dict(state["meter"])
-        self.history = History(**{**state["history"], "status": "done", "note": ""})
+        self.history = History(**{**state["history"], "status": "running", "note": ""})
 
 
 class _Keeper:
@@ -272,9 +285,21 @@ class _Keeper:
         if self.path is None or not self.path.exists():
             return
         content = checkpoints.read(self.path)
-        _check_recipe(self.path, content["record"]["recipe"], self.run.recipe)
+        _check_identity(self.path, content["record"]["run"], self.run.identity)
         self.run.load_state_dict(checkpoints.restore(content, self.run.parts))
         self._kept = self.run.step
+
+
+@dataclasses.dataclass(frozen=True)
+class _PlainBatches:
+    """Shuffled training batches without augmentation, the same in each pass; nothing is held."""
+
+    data: Dataset
+    batch_size: int
+    seed: int
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(Loader(self.data, self.batch_size, seed=self.seed, augment=False))
 
 
 def _made(
@@ -283,16 +308,11 @@ def _made(
     return optimizer if isinstance(optimizer, torch.optim.Optimizer) else optimizer(model)
 
 
-def _plain(recipe: Recipe) -> dict[str, Any]:
-    return {**dataclasses.asdict(recipe), "milestones": list(recipe.milestones)}
-
-
-def _check_recipe(path: Path, kept: dict[str, Any], recipe: Recipe) -> None:
-    asked = _plain(recipe)
+def _check_identity(path: Path, kept: dict[str, Any], asked: dict[str, Any]) -> None:
     if differing := sorted(name for name in asked if kept.get(name) != asked[name]):
         name = differing[0]
         raise StorageError(
-            f"The checkpoint {path} is of a recipe with {name} {kept.get(name)!r}, not"
+            f"The checkpoint {path} is of a run with {name} {kept.get(name)!r}, not"
             f" {asked[name]!r}; delete it to begin anew, or name another file."
         )
 

@@ -3,6 +3,7 @@
 from theory_lab.networks.pruners.acdc import ACDC
 from theory_lab.networks.pruners.attention import SequentialAttention
 from theory_lab.networks.pruners.base import Pruner
+from theory_lab.networks.pruners.channels import ChannelGroupLasso
 from theory_lab.networks.pruners.magnitude import GradualMagnitude
 from theory_lab.networks.pruners.powerprop import PowerPropagation
 from theory_lab.networks.pruners.rpg import RPG
@@ -15,6 +16,7 @@ __all__ = [
     "LAMP",
     "RPG",
     "SNIP",
+    "ChannelGroupLasso",
     "GradualMagnitude",
     "Magnitude",
     "PowerPropagation",

@@ -14,24 +14,26 @@ ALLOCATIONS = ("global", *QUOTAS)
 """`global` ranks all weights together; the others fix how dense each layer is by its shape."""
 
 
-def layer_counts(shapes: Sequence[Sequence[int]], quota: str, total: int) -> list[int]:
-    """Weights to keep in each layer: they sum to `total`, and none is 0.
+def layer_counts(
+    shapes: Sequence[Sequence[int]], quota: str, total: int, limits: Sequence[int]
+) -> list[int]:
+    """Weights to keep in each layer: they sum to `total`, none is 0, none above its limit.
 
-    Each is the quota d_l n_l rounded down or up, by largest remainders; but for layers whose quota
+    Limits are what a layer has left: rounding would else give it one back now and then. Each is the quota d_l n_l rounded down or up, by largest remainders; but for layers whose quota
     is less than 1, which keep 1, and those that make up for them. UsageError where the quota cannot
     leave `total` weights, or these are fewer than the layers.
     """
     sizes = layer_sizes(shapes)
-    check_count(total, int(sizes.sum()), len(sizes))
+    check_count(total, sum(limits), len(sizes))
     try:
         wanted = QUOTAS[quota](shapes, float(sizes.sum() / total)) * sizes
     except ValueError as error:
         raise UsageError(str(error)) from error
-    counts = np.clip(np.floor(wanted), 1, sizes)
+    counts = np.clip(np.floor(wanted), 1, limits)
     while (missing := total - int(counts.sum())) != 0:
         gaps = wanted - counts
         if missing > 0:
-            counts[np.argmax(np.where(counts < sizes, gaps, -np.inf))] += 1
+            counts[np.argmax(np.where(counts < np.asarray(limits), gaps, -np.inf))] += 1
         else:
             counts[np.argmin(np.where(counts > 1, gaps, np.inf))] -= 1
     return [int(count) for count in counts]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from theory_lab.networks import graph
 from theory_lab.numerics import paths
 
 
@@ -14,8 +15,6 @@ class Connectivity:
     """The network's paths, for masks of the weights `names`; all other weights are kept."""
 
     def __init__(self, model: nn.Module, example: Tensor, names: Sequence[str]) -> None:
-        from theory_lab.networks import graph
-
         network = graph.of(model, example)
         self._graph, self._edges, self._names = network.graph, network.names, list(names)
         self._dense = {

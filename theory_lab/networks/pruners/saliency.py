@@ -123,7 +123,7 @@ class Random(OneShotPruner):
         **options: Unpack[Options],
     ) -> None:
         self.seed = seed
-        options = Options({"allocation": "uniform"} | options)
+        options.setdefault("allocation", "uniform")
         super().__init__(model, optimizer, sparsity=sparsity, steps=steps, at=at, **options)
 
     def saliency(self, masks: Sequence[Tensor]) -> list[Tensor]:

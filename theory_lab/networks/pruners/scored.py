@@ -62,8 +62,8 @@ class ScoredPruner(Pruner):
         """The masks, in the order of `weights`, that `scores` give at this sparsity."""
         removed = round(sparsity * self.size)
         if self._connectivity is not None:
-            removed = self._effective_prefix(scores, removed)
-        return self._kept(scores, self._counts(removed))
+            removed = self._effective_prefix(self._connectivity, scores, removed)
+        return self.without(scores, removed)
 
     def prune_to(self, sparsity: float, scores: Sequence[Tensor]) -> None:
         """Hold the masks that `scores` give at this sparsity."""
@@ -82,31 +82,33 @@ class ScoredPruner(Pruner):
         """A direct target is counted; an effective one is reached by the selection for it."""
         return super().reached() if self._connectivity is None else self._is_at_target
 
+    def without(self, scores: Sequence[Tensor], removed: int) -> list[Tensor]:
+        """Masks of all weights but the `removed` with the lowest scores, allocated to the layers."""
+        counts = self._counts(removed)
+        if self.allocation == "global":
+            return keep_largest(scores, counts[0])
+        return keep_largest_each(scores, counts)
+
     def _counts(self, removed: int) -> list[int]:
         """How many weights are kept: of all together, or of each layer."""
         kept = self.size - removed
         if self.allocation == "global":
             return [check_count(kept, self.size, len(self.weights))]
         shapes = [tuple(weight.parameter.shape) for weight in self.weights]
-        return layer_counts(shapes, self.allocation, kept)
+        left = [int(mask.sum()) for mask in self.masks().values()]
+        return layer_counts(shapes, self.allocation, kept, left)
 
-    def _kept(self, scores: Sequence[Tensor], counts: list[int]) -> list[Tensor]:
-        """The masks of the largest scores, as many as `_counts` says."""
-        if self.allocation == "global":
-            return keep_largest(scores, counts[0])
-        return keep_largest_each(scores, counts)
-
-    def _effective_prefix(self, scores: Sequence[Tensor], inactive: int) -> int:
+    def _effective_prefix(
+        self, connectivity: Connectivity, scores: Sequence[Tensor], inactive: int
+    ) -> int:
         """The most weights removed, lowest scores first, with at most `inactive` on no path."""
-        assert self._connectivity is not None
-        connectivity = self._connectivity
 
         def found(removed: int) -> float:
             try:
-                counts = self._counts(removed)
+                self._counts(removed)
             except UsageError:  # more than the quota, or one weight a layer, can spare
                 return math.inf
-            return self.size - connectivity.active_count(self._kept(scores, counts))
+            return self.size - connectivity.active_count(self.without(scores, removed))
 
         return paths.largest_prefix(found, self.size, inactive)
 
