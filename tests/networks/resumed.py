@@ -2,7 +2,7 @@
 
     python -m tests.networks.resumed FOLDER
 
-Each fork kills itself with SIGKILL at a random step, in the optimiser's step or in the middle of
+Each fork kills itself with SIGKILL at a random step: before it, in its middle, or in the middle of
 writing a checkpoint; the next one goes on from the file. Prints a line a case: its name, the number
 of kills, and whether the final weights are those of a run that was left alone, to the bit.
 """
@@ -21,9 +21,11 @@ import torch
 from torch import nn
 
 from tests.networks.training_toys import same_bits, toy_data, toy_net
+from theory_lab.networks.meter import Meter
 from theory_lab.networks.optim import GRDA
 from theory_lab.networks.pruners import RPG, SequentialAttention
-from theory_lab.networks.train import Recipe, fit
+from theory_lab.networks.recipe import LearningRate, Recipe
+from theory_lab.networks.train import fit
 
 RECIPE = Recipe(steps=30, batch_size=16, lr=0.1, label_smoothing=0.1, warmup=0.1)
 KILLS = 4
@@ -83,7 +85,9 @@ def outcome(name: str, folder: Path) -> tuple[int, bool]:
     in_a_fork(lambda: train(options, whole, None))
     kills = 0
     for _ in range(KILLS):
-        place = chance.choice([(os, "replace"), (os, "fsync"), (nn.Module, "zero_grad")])
+        place = chance.choice(
+            [(os, "replace"), (os, "fsync"), (LearningRate, "set"), (Meter, "add")]
+        )
         call = chance.randint(1, 8)
 
         def killed(place: tuple[Any, str] = place, call: int = call) -> None:

@@ -273,14 +273,16 @@ def test_reset_forgets_the_past_but_not_the_time() -> None:
     assert after["steps"] == 10
 
 
-def test_a_group_added_later_has_its_own_clock() -> None:
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_group_added_later_has_its_own_clock(variant: str) -> None:
     model, late = small_net(), nn.Parameter(torch.ones(3))
-    optimizer = GRDA(model.parameters(), lr=0.1, c=0.3)
+    optimizer = GRDA(model.parameters(), lr=0.5, c=0.3, **VARIANTS[variant])
     train_a_little(model, optimizer, 4)
-    optimizer.add_param_group({"params": [late], "c": 0.0, "lr": 0.5})
+    options = {**optimizer.param_groups[0], "c": 0.0}  # as a pruner copies them
+    optimizer.add_param_group({**options, "params": [late]})
     late.grad = torch.ones(3)
     optimizer.step()
-    assert [group["steps"] for group in optimizer.param_groups] == [5, 1]
+    assert [int(group["steps"]) for group in optimizer.param_groups] == [5, 1]
     assert torch.equal(late, torch.full((3,), 0.5))
 
 

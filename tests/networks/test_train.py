@@ -24,7 +24,8 @@ from theory_lab.networks.optim import GRDA
 from theory_lab.networks.prunable import prunable_weights
 from theory_lab.networks.pruners import RPG, GradualMagnitude, Pruner, SequentialAttention
 from theory_lab.networks.pruners.fixed import FixedZeros
-from theory_lab.networks.train import Recipe, evaluate, fit, reestimate_batch_norm
+from theory_lab.networks.recipe import LearningRate, Recipe
+from theory_lab.networks.train import evaluate, fit, reestimate_batch_norm
 
 SHORT = Recipe(epochs=4, batch_size=16, lr=0.1)
 STEPS = 32
@@ -216,9 +217,12 @@ def test_no_step_waits_for_the_device(name: str, make: Any) -> None:
         optimizer = GRDA(model.parameters(), lr=0.1, c=0.1, capturable=True)
     pruner = make(model, optimizer) if make else Watching(model, optimizer, 100, ())
     step, meter = gradients.Gradients(model, pruner), Meter(torch.device("cpu"))
+    schedule = LearningRate(optimizer, SHORT, STEPS)
+    schedule.set(0)
     batches = list(Loader(data, 16, seed=0))
     with NoWaiting():
-        for inputs, labels in batches:
+        for number, (inputs, labels) in enumerate(batches):
+            schedule.set(number)
             loss, correct = step(inputs, labels)
             meter.add(loss, correct, len(labels))
             pruner.after_backward()

@@ -62,6 +62,7 @@ class Gradients:
         if engine == "graph" and distributed.is_parallel():
             raise UsageError("engine 'graph' is for one process; take 'eager' or 'compiled'.")
         self.model, self.pruner, self.smoothing = model, pruner, smoothing
+        self._parameters = list(model.parameters())  # walking the modules in each step is slow
         self.device = next(model.parameters()).device
         self._amp, self._is_static = amp and self.device.type == "cuda", engine == "graph"
         averaging = distributed.averaging(model)
@@ -71,11 +72,15 @@ class Gradients:
     def __call__(self, inputs: Tensor, labels: Tensor) -> Batch:
         if self._is_static:
             return self._static(inputs, labels)
-        self.model.zero_grad(set_to_none=True)
+        self._forget()
         loss, correct = self._task(inputs, labels)
         term = self.pruner.loss_term() if self.pruner else 0.0
         (loss + term).backward()
         return Batch(loss.detach(), correct)
+
+    def _forget(self) -> None:
+        for parameter in self._parameters:
+            parameter.grad = None
 
     def _task(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         with self._autocast():
@@ -101,7 +106,7 @@ class Gradients:
 
     def on_static_buffers(self, inputs: Tensor, labels: Tensor) -> Batch:
         """Fresh gradients of the task loss alone; what a graph captures."""
-        self.model.zero_grad(set_to_none=True)
+        self._forget()
         loss, correct = self._task(inputs, labels)
         loss.backward()
         return Batch(loss.detach(), correct)

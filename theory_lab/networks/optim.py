@@ -82,8 +82,7 @@ class GRDA(torch.optim.Optimizer):
         except UsageError:
             self.param_groups.pop()
             raise
-        group.setdefault("steps", 0)
-        group.setdefault("threshold", 0.0)
+        group.update(steps=0, threshold=0.0)  # a copy of another group's options has its clock
         _place_scalars(group)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -183,7 +182,7 @@ def _place_scalars(group: dict[str, Any]) -> None:
     if _is_on_tensors(group):
         device = group["params"][0].device
         for name in SCALARS:
-            group[name] = torch.as_tensor(group[name], dtype=torch.float64, device=device)
+            group[name] = torch.tensor(float(group[name]), dtype=torch.float64, device=device)
 
 
 def _dense(gradient: Tensor) -> Tensor:

@@ -23,8 +23,7 @@ class Recipe:
     linearly to 0 (`one_cycle`), as half a cosine to 0 (`cosine`), by the factor `decay` at each of
     the `milestones` (shares of the steps), or stays (`constant`). Weight decay spares BatchNorm and
     biases. `amp` asks for bfloat16 autocast on CUDA. `seed` is that of the order of the images and
-    of their augmentation, not of the model. Source of the defaults: DESIGN of airbench-like recipes
-    (arXiv:2404.00498): Nesterov momentum .9, decay 5e-4, label smoothing by choice.
+    of their augmentation, not of the model.
     """
 
     epochs: int | None = None
@@ -94,6 +93,7 @@ class Recipe:
             momentum=self.momentum,
             nesterov=self.nesterov and self.momentum > 0,
             weight_decay=self.weight_decay,
+            fused=True,
         )
 
 
@@ -112,8 +112,9 @@ class LearningRate:
         factor = self.recipe.lr_factor(step, self.total)
         for group in self.optimizer.param_groups:
             lr = group["lr"]
-            initial = group.setdefault("initial_lr", float(lr))
+            if "initial_lr" not in group:
+                group["initial_lr"] = float(lr)
             if isinstance(lr, torch.Tensor):
-                lr.fill_(initial * factor)
+                lr.fill_(group["initial_lr"] * factor)
             else:
-                group["lr"] = initial * factor
+                group["lr"] = group["initial_lr"] * factor

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from theory_lab.core import TheoryLabError, UsageError
+from theory_lab.core import UsageError
 
 
-class DivergedError(TheoryLabError):
-    """What selects weights is not a number: the training has diverged."""
+class DivergedError(UsageError):
+    """What selects weights is not a number: the training has diverged, at its learning rate."""
 
 
 def kept_count(total: int, sparsity: float) -> int:

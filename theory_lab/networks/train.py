@@ -100,18 +100,18 @@ class _Run:
         )  # fmt: skip
         self.total = recipe.total_steps(len(self.loader))
         self.optimizer = _made(optimizer, model)
-        plain = Loader(self.data, recipe.batch_size, seed=recipe.seed + 1, augment=False)
+        plain = _PlainBatches(self.data, recipe.batch_size, recipe.seed + 1)
         self.pruner = pruner(model, self.optimizer, self.total, plain) if pruner else None
         self.learning_rate = LearningRate(self.optimizer, recipe, self.total)
         self.gradients = Gradients(
             model, self.pruner, engine=engine, amp=recipe.amp, smoothing=recipe.label_smoothing
         )
         self.meter = Meter(self.device)
-        self.history, self.step = History(status="done"), 0
+        self.history, self.step = History(), 0
 
     @property
     def is_over(self) -> bool:
-        return self.history.status != "done" or self.step >= self.total
+        return self.history.status != "running" or self.step >= self.total
 
     def train(self, keeper: _Keeper, every: int, end: float | None, is_shown: bool) -> None:
         """Steps until the last one, the deadline, or a loss that is not finite; a row of the
@@ -166,7 +166,7 @@ class _Run:
                 f"The loss was first not finite at step {step} of {self.total} (epoch"
                 f" {(step - 1) // len(self.loader) + 1}); lower the learning rate."
             )
-        elif worst[1] and self.step < self.total:
+        elif worst[1] and not self.is_over:
             self.history.status = "deadline"
             self.history.note = f"The deadline came after step {self.step} of {self.total}."
 
@@ -209,6 +209,8 @@ class _Run:
     def finish(self) -> History:
         """A plain model in evaluation mode; its figures, unless the training is to go on."""
         self.model.zero_grad(set_to_none=True)
+        if self.history.status == "running":
+            self.history.status = "done"
         if self.pruner is not None:
             is_lost = self.history.status == "diverged"
             with contextlib.suppress(UsageError) if is_lost else contextlib.nullcontext():
@@ -256,7 +258,7 @@ class _Run:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.step = state["step"]
         self.meter.load_state_dict(state["meter"])
-        self.history = History(**{**state["history"], "status": "done", "note": ""})
+        self.history = History(**{**state["history"], "status": "running", "note": ""})
 
 
 class _Keeper:
@@ -286,6 +288,18 @@ class _Keeper:
         _check_identity(self.path, content["record"]["run"], self.run.identity)
         self.run.load_state_dict(checkpoints.restore(content, self.run.parts))
         self._kept = self.run.step
+
+
+@dataclasses.dataclass(frozen=True)
+class _PlainBatches:
+    """Shuffled training batches without augmentation, the same in each pass; nothing is held."""
+
+    data: Dataset
+    batch_size: int
+    seed: int
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(Loader(self.data, self.batch_size, seed=self.seed, augment=False))
 
 
 def _made(

@@ -1,7 +1,7 @@
 """Weights stored in the blocks that are not zero (block compressed sparse rows, BSR).
 
-A format that saves bytes. Whether it saves time depends on the machine, the block and the density:
-it often does not, and `speed_up` measures it.
+A format that saves bytes. Whether it saves time depends on the machine, the block, the density and
+the batch: `speed_up` measures it.
 """
 
 from __future__ import annotations

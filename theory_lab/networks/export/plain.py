@@ -19,7 +19,7 @@ def dense(model: nn.Module) -> nn.Module:
     model that was never pruned. `model` is left as it is.
     """
     plain = copy.deepcopy(model)
-    for module in plain.modules():
+    for module in list(plain.modules()):
         if parametrize.is_parametrized(module):
             _bake(module)
     for weight in prunable_weights(plain):

@@ -71,9 +71,8 @@ class _Krylov:
     def _direction(self, rest: Tensor, scale: float) -> Tensor:
         """`rest` as a unit vector, or a fresh one where rounding is all that is left of it."""
         if self.beside[-1] <= 10 * torch.finfo(rest.dtype).eps * scale:
-            self.beside[-1] = 0.0
-            rest = torch.empty_like(rest).normal_(generator=self.generator)
-            rest = self._orthogonal(rest)
+            fresh = torch.empty_like(rest).normal_(generator=self.generator)
+            rest = self._orthogonal(fresh)
         return rest / rest.norm()
 
     def _orthogonal(self, vector: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ def operations(model: nn.Module, example: Tensor) -> dict[str, Operations]:
     counts: dict[str, Operations] = {}
 
     def hook(name: str, layer: nn.Module) -> torch.utils.hooks.RemovableHandle:
-        def count(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        def count(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
             weight: Tensor = layer.weight  # type: ignore[assignment]
             places = output.numel() // (len(output) * weight.shape[0])  # pixels, or tokens
             before = counts.get(name, Operations(0, 0))  # a layer may be used twice

@@ -10,6 +10,7 @@ a unit with a bias alone is dead. Source: arXiv:2107.02306 and its authors' code
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 from torch import Tensor, nn
 
@@ -26,14 +27,12 @@ def sparsity(model: nn.Module) -> float:
 
 def layer_sparsities(model: nn.Module) -> dict[str, float]:
     """The direct sparsity of every prunable weight by its name."""
-    return {name: 1 - float(mask.float().mean()) for name, mask in _masks(model).items()}
+    return {name: _share_of_zeros([mask]) for name, mask in _masks(model).items()}
 
 
 def effective_sparsity(model: nn.Module, example: Tensor) -> float:
     """1 - active / all over the prunable weights; `example`: a batch of inputs, for its shape."""
-    active = active_masks(model, example).values()
-    size = sum(mask.numel() for mask in active)
-    return (size - sum(int(mask.sum()) for mask in active)) / size
+    return _share_of_zeros(active_masks(model, example).values())
 
 
 def effective_compression(model: nn.Module, example: Tensor) -> float:
@@ -46,7 +45,7 @@ def effective_compression(model: nn.Module, example: Tensor) -> float:
 def layer_effective_sparsities(model: nn.Module, example: Tensor) -> dict[str, float]:
     """The effective sparsity of every prunable weight by its name."""
     masks = active_masks(model, example)
-    return {name: 1 - float(mask.float().mean()) for name, mask in masks.items()}
+    return {name: _share_of_zeros([mask]) for name, mask in masks.items()}
 
 
 def active_masks(model: nn.Module, example: Tensor) -> dict[str, Tensor]:
@@ -54,6 +53,11 @@ def active_masks(model: nn.Module, example: Tensor) -> dict[str, Tensor]:
     network, masks = graph.of(model, example), _masks(model)
     found = effective_masks(network.graph, [masks[name] for name in network.names])
     return dict(zip(network.names, found, strict=True))
+
+
+def _share_of_zeros(masks: Collection[Tensor]) -> float:
+    size = sum(mask.numel() for mask in masks)
+    return (size - sum(int(mask.sum()) for mask in masks)) / size
 
 
 def _masks(model: nn.Module) -> dict[str, Tensor]:

@@ -35,14 +35,14 @@ def stored_bytes(model: nn.Module, block: tuple[int, int] = (8, 8)) -> StoredByt
     """
     layers = {name: m for name, m in model.named_modules() if isinstance(m, LAYERS)}
     names = {f"{name}.weight" if name else "weight" for name in layers}
-    others = sum(_bytes(t) for name, t in _tensors(model).items() if name not in names)
+    others = sum(t.nbytes for name, t in _tensors(model).items() if name not in names)
     formats = [_formats(layer.weight.detach(), block) for layer in layers.values()]
     totals = (sum(column) for column in zip(*formats, strict=True)) if formats else (0, 0, 0, 0)
     return StoredBytes(*(others + total for total in totals))
 
 
 def _formats(weight: Tensor, block: tuple[int, int]) -> StoredBytes:
-    dense, item, nonzero = _bytes(weight), weight.element_size(), int(weight.count_nonzero())
+    dense, item, nonzero = weight.nbytes, weight.element_size(), int(weight.count_nonzero())
     bitmask = -(-weight.numel() // 8) + nonzero * item
     csr = nonzero * (item + INDEX) + (weight.shape[0] + 1) * INDEX
     return StoredBytes(dense, min(bitmask, dense), min(csr, dense), bsr_bytes(weight, block))
@@ -52,11 +52,11 @@ def bsr_bytes(weight: Tensor, block: tuple[int, int]) -> int:
     """Bytes of a weight in blocks, or of the dense one where that is smaller."""
     rows, columns = as_matrix(weight).shape
     if rows < block[0] or columns < block[1]:
-        return _bytes(weight)
+        return weight.nbytes
     blocks = Blocks(tuple(weight.shape), block)
     kept = int(blocks.sum((weight != 0).float()).count_nonzero())
     size = kept * (block[0] * block[1] * weight.element_size() + INDEX)
-    return min(size + (blocks.grid[0] + 1) * INDEX, _bytes(weight))
+    return min(size + (blocks.grid[0] + 1) * INDEX, weight.nbytes)
 
 
 def _tensors(model: nn.Module) -> dict[str, Tensor]:
@@ -66,7 +66,3 @@ def _tensors(model: nn.Module) -> dict[str, Tensor]:
         for name, tensor in model.state_dict().items()
         if ".parametrizations." not in f".{name}"
     }
-
-
-def _bytes(tensor: Tensor) -> int:
-    return tensor.numel() * tensor.element_size()

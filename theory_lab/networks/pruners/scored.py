@@ -105,10 +105,10 @@ class ScoredPruner(Pruner):
 
         def found(removed: int) -> float:
             try:
-                masks = self.without(scores, removed)
+                self._counts(removed)
             except UsageError:  # more than the quota, or one weight a layer, can spare
                 return math.inf
-            return self.size - connectivity.active_count(masks)
+            return self.size - connectivity.active_count(self.without(scores, removed))
 
         return paths.largest_prefix(found, self.size, inactive)
 

@@ -67,7 +67,7 @@ class SynFlow(OneShotPruner):
         gradients = torch.autograd.grad(flow, leaves)
         if not bool(torch.isfinite(flow)):
             raise UsageError(
-                f"SynFlow's flow is {float(flow)}, beyond float64; prune the network before its"
+                f"SynFlow's flow is {float(flow.detach())}, beyond float64; prune the network before its"
                 " weights have grown, or use another pruner."
             )
         return [g * leaf.detach() for g, leaf in zip(gradients, leaves, strict=True)]

@@ -1,0 +1,133 @@
+"""Which weights are kept: exact counts, order of ties, quotas in integers, schedules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.networks.pruner_cases import NETWORKS, STEPS
+from theory_lab.core import UsageError
+from theory_lab.networks.pruners import GradualMagnitude
+from theory_lab.networks.pruners.allocation import layer_counts
+from theory_lab.networks.selection import (
+    DivergedError,
+    keep_largest,
+    keep_largest_each,
+    kept_count,
+)
+from theory_lab.numerics.quotas import QUOTAS, layer_sizes
+
+layers = st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=8), min_size=1, max_size=5)
+shapes = st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), min_size=1, max_size=6)
+
+
+@given(values=layers, data=st.data())
+def test_the_largest_are_kept_those_that_stand_first_among_equals(
+    values: list[list[int]], data: st.DataObject
+) -> None:
+    total = sum(map(len, values))
+    count = data.draw(st.integers(len(values), total))
+    masks = keep_largest([torch.tensor(layer, dtype=torch.float32) for layer in values], count)
+    assert sum(int(mask.sum()) for mask in masks) == count
+    best = {(number, layer.index(max(layer))) for number, layer in enumerate(values)}
+    places = [(n, i) for n, layer in enumerate(values) for i in range(len(layer))]
+    ranked = sorted(places, key=lambda at: (at not in best, -values[at[0]][at[1]], at))
+    assert {at for at in places if masks[at[0]][at[1]]} == set(ranked[:count])
+
+
+@given(values=layers, data=st.data())
+def test_each_layer_keeps_its_own_count(values: list[list[int]], data: st.DataObject) -> None:
+    counts = [data.draw(st.integers(0, len(layer) + 1)) for layer in values]
+    masks = keep_largest_each([torch.tensor(layer) for layer in values], counts)
+    for layer, count, mask in zip(values, counts, masks, strict=True):
+        assert int(mask.sum()) == min(max(1, count), len(layer))
+
+
+def test_float64_scores_are_told_apart_in_float64() -> None:
+    scores = torch.tensor([1.0, 1.0 + 1e-12, 1.0 - 1e-12], dtype=torch.float64)
+    assert keep_largest([scores], 1)[0].tolist() == [False, True, False]
+
+
+def test_scores_that_are_no_numbers_and_impossible_counts() -> None:
+    with pytest.raises(DivergedError, match="lower the learning rate"):
+        keep_largest([torch.tensor([1.0, torch.nan])], 1)
+    for count in (1, 5):
+        with pytest.raises(UsageError, match="every layer keeps at least one"):
+            keep_largest([torch.ones(2), torch.ones(2)], count)
+
+
+@given(shapes=shapes, quota=st.sampled_from(["uniform", "ERK", "IGQ"]), data=st.data())
+def test_layer_counts_meet_the_total_and_stay_at_the_quota(
+    shapes: list[tuple[int, int]], quota: str, data: st.DataObject
+) -> None:
+    sizes = [int(size) for size in layer_sizes(shapes)]
+    total = data.draw(st.integers(len(sizes), sum(sizes)))
+    counts = layer_counts(shapes, quota, total, sizes)
+    assert sum(counts) == total
+    assert all(1 <= count <= size for count, size in zip(counts, sizes, strict=True))
+    wanted = QUOTAS[quota](shapes, sum(sizes) / total) * layer_sizes(shapes)
+    if wanted.min() >= 1:
+        assert np.abs(np.array(counts) - wanted).max() < 1 + 1e-9
+    fewer = data.draw(st.integers(len(sizes), total))
+    later = layer_counts(shapes, quota, fewer, counts)
+    assert sum(later) == fewer
+    assert all(1 <= after <= before for after, before in zip(later, counts, strict=True))
+
+
+@given(
+    sparsity=st.floats(0, 0.95),
+    begin=st.integers(0, 30),
+    length=st.integers(1, 60),
+    every=st.integers(1, 70),
+    schedule=st.sampled_from(["cubic", "exponential"]),
+)
+def test_a_schedule_rises_to_the_target_and_is_met_at_its_end(
+    sparsity: float, begin: int, length: int, every: int, schedule: str
+) -> None:
+    pruner = gradual(
+        sparsity=sparsity, steps=100, begin=begin, end=begin + length, every=every,
+        schedule=schedule,
+    )  # fmt: skip
+    due = [step for step in range(1, 101) if pruner.is_due(step)]
+    assert due == sorted({*range(begin + every, begin + length, every), begin + length})
+    planned = [pruner.scheduled(step) for step in due]
+    assert planned == sorted(planned)
+    assert planned[-1] == sparsity
+
+
+def gradual(**options: Any) -> GradualMagnitude:
+    model = NETWORKS["mlp"]()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    return GradualMagnitude(model, optimizer, **({"sparsity": 0.5, "steps": STEPS} | options))
+
+
+def test_skipped_layers_stay_dense_and_do_not_count() -> None:
+    pruner = gradual(skip=["fc1", "fc3.weight"], every=1)
+    assert list(pruner.masks()) == ["fc2.weight"]
+    for _ in range(STEPS):
+        pruner.after_step()
+    assert int(pruner.masks()["fc2.weight"].sum()) == kept_count(24 * 16, 0.5)
+    assert (pruner.model.get_parameter("fc1.weight") != 0).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"schedule": "square"}, "no schedule 'square'; choose one of cubic, exponential"),
+        ({"allocation": "LAMP"}, "no allocation 'LAMP'; choose one of global"),
+        ({"begin": 5, "end": 5}, "it takes 0 <= begin < end <= steps"),
+        ({"end": STEPS + 1}, "it takes 0 <= begin < end <= steps"),
+        ({"every": 0}, "every is 0, but masks change every 1 or more iterations"),
+        ({"steps": 0}, "steps is 0, but a training has at least 1"),
+        ({"sparsity": 1.0}, "at least 0 and less than 1"),
+    ],
+)
+def test_impossible_options_say_what_is_possible(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        gradual(**options)
+    assert "\n" not in str(caught.value)
