@@ -135,3 +135,16 @@ def test_weights_follow_the_global_seed() -> None:
         weights.append(models.build("resnet8w4", data).get_parameter("output.weight"))
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
+
+
+def test_narrow_networks_do_not_meet_the_unsafe_convolution() -> None:
+    """The format is torch's to choose only where its strided 1 x 1 convolutions are safe."""
+    formats = []
+    model = models.resnet(8, width=4, in_channels=1)
+    strided = [m for m in model.modules() if isinstance(m, nn.Conv2d) and m.stride != (1, 1)]
+    for layer in strided:
+        layer.register_forward_hook(lambda _, inputs, __: formats.append(inputs[0].is_contiguous()))
+    images = torch.randn(8, 1, 8, 8).to(memory_format=torch.channels_last)
+    model(images.expand(8, 1, 8, 8)).sum().backward()
+    assert formats
+    assert all(formats)

@@ -5,17 +5,22 @@ The units are pytorchcv's. Sources: arXiv:1512.03385 (residual), arXiv:1605.0714
 
 from __future__ import annotations
 
+import torch
 from pytorchcv.models.common.conv import conv3x3_block
 from pytorchcv.models.resnet import ResNet
 from pytorchcv.models.resnet_cifar import CIFARResNet
 from pytorchcv.models.wrn_cifar import CIFARWRN
-from torch import nn
+from torch import Tensor, nn
 
 from theory_lab.core import UsageError
 
 CIFAR_DEPTHS = (8, 20, 32, 44, 56, 110)
 UNITS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
 """Units in the four stages of the ImageNet kind; those of depth 50 are bottlenecks."""
+
+SAFE_CHANNELS = 8
+"""On the CPU, torch 2.13's gradient of a strided 1 x 1 convolution of 2 to 6 channels in the format
+channels_last writes beyond its memory; such narrow networks (for tests) take the other format."""
 
 
 def resnet(
@@ -36,11 +41,12 @@ def resnet(
     if depth in CIFAR_DEPTHS:
         base, units = width or 16, (depth - 2) // 6
         channels = [[base * 2**stage] * units for stage in range(3)]
-        return _pooling_any_size(
-            CIFARResNet(
-                channels, base, bottleneck=False, in_channels=in_channels, num_classes=classes
-            )
+        model = CIFARResNet(
+            channels, base, bottleneck=False, in_channels=in_channels, num_classes=classes
         )
+        if base < SAFE_CHANNELS:
+            model.register_forward_pre_hook(_channels_first_on_cpu)
+        return _pooling_any_size(model)
     if depth in UNITS:
         return _imagenet_kind(depth, classes, width or 64, in_channels, small_images)
     known = ", ".join(str(d) for d in sorted((*CIFAR_DEPTHS, *UNITS)))
@@ -57,6 +63,12 @@ def wide_resnet(depth: int, factor: int, *, classes: int = 10, in_channels: int 
         )
     channels = [[16 * factor * 2**stage] * ((depth - 4) // 6) for stage in range(3)]
     return _pooling_any_size(CIFARWRN(channels, 16, in_channels, num_classes=classes))
+
+
+def _channels_first_on_cpu(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    # One channel has the strides of both formats, and `contiguous` would leave it as it is.
+    plain = torch.contiguous_format
+    return tuple(x.clone(memory_format=plain) if x.device.type == "cpu" else x for x in inputs)
 
 
 def _imagenet_kind(
