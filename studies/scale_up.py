@@ -18,6 +18,10 @@ ATTENTION = dict(
     data="digits", net="mlp-64-256-256-10", epochs=55, batch_size=128, lr=0.1, momentum=0.9,
     weight_decay=5e-4, schedule="cosine", warmup=0.04,
 )  # fmt: skip
+CLICKS = dict(
+    data="bank_marketing", net="click_mlp", epochs=3, batch_size=512, lr=0.1, momentum=0.9,
+    weight_decay=0.0, schedule="cosine",
+)  # fmt: skip
 RANK = dict(
     data="digits", net="mlp-64-128-128-10", epochs=36, batch_size=64, lr=0.1, momentum=0.9,
     schedule="cosine", label_smoothing=0.1, every=20,
@@ -51,12 +55,14 @@ def cases(preset: str, options: Options) -> list[Case]:
 def attention(full: bool) -> list[Case]:
     methods = dict(method=[orders.ATTENTION.first, orders.ATTENTION.second])
     sparsities = [0.9, 0.95, 0.98] if full else [0.95]
-    cases = grid(claims=[orders.ATTENTION.claim], over=methods, replicates=SEEDS, block=[8, 16],
-                 sparsity=sparsities, **ATTENTION)  # fmt: skip
+    cases = grid(claims=[orders.ATTENTION.claim], over=methods, replicates=SEEDS,
+                 block=[8, 16] if full else [16], sparsity=sparsities, **ATTENTION)  # fmt: skip
     if full:
         on_bn = ATTENTION | dict(net="resnet8w8")
         cases += grid(claims=[orders.ATTENTION.claim], over=methods, replicates=SEEDS,
                       block=[2, 4, 8], sparsity=[0.9, 0.95], **on_bn)  # fmt: skip
+        cases += grid(claims=[orders.CLICKS.claim], over=methods, replicates=SEEDS, block=[5, 10],
+                      sparsity=[0.9, 0.95], **CLICKS)  # fmt: skip
     return cases
 
 

@@ -92,7 +92,9 @@ class _Run:
     ) -> None:
         self.model, self.recipe = model, recipe
         self.device = torch.device(device) if device else next(model.parameters()).device
-        model.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # On the CPU the batches' own format decides; on a GPU the weights should have it too.
+        layout = torch.channels_last if self.device.type == "cuda" else torch.preserve_format
+        model.to(device=self.device, memory_format=layout)  # type: ignore[call-overload]
         self.data = data.to(self.device)
         self.loader = Loader(
             self.data, recipe.batch_size, seed=recipe.seed,

@@ -77,6 +77,14 @@ ATTENTION = accuracy(
     "ACDC",
 )
 
+CLICKS = contrast(
+    "attention.click_loss",
+    Source(ATTENTION_PAPER, "experiments: click prediction"),
+    "In click prediction the test loss of SequentialAttention++ is at most that of ACDC.",
+    "SequentialAttention++", "ACDC", "test_loss",
+    relation="<=", formula="test loss of the first − test loss of the second ≤ 0",
+)  # fmt: skip
+
 EVERY_STEP_RANK = contrast(
     "rank.every_step",
     Source(RANK_PAPER, "the rank loss, added to every step's loss"),
@@ -130,4 +138,4 @@ GRDA = contrast(
     predicted=-0.01, formula="accuracy of gRDA − accuracy of dense training ≥ −.01",
 )  # fmt: skip
 
-CLAIMS = [order.claim for order in (ATTENTION, *RANK, *TABLE, GRDA)]
+CLAIMS = [order.claim for order in (ATTENTION, CLICKS, *RANK, *TABLE, GRDA)]
