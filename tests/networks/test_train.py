@@ -22,8 +22,13 @@ from theory_lab.networks.loader import Loader
 from theory_lab.networks.meter import CAPACITY, Meter
 from theory_lab.networks.optim import GRDA
 from theory_lab.networks.prunable import prunable_weights
-from theory_lab.networks.pruners import RPG, GradualMagnitude, Pruner, SequentialAttention
-from theory_lab.networks.pruners.fixed import FixedZeros
+from theory_lab.networks.pruners import (
+    RPG,
+    FixedZeros,
+    GradualMagnitude,
+    Pruner,
+    SequentialAttention,
+)
 from theory_lab.networks.recipe import LearningRate, Recipe
 from theory_lab.networks.train import evaluate, fit, reestimate_batch_norm
 
