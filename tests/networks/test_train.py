@@ -399,3 +399,7 @@ def test_the_meter_counts_back_to_the_first_bad_loss() -> None:
     assert meter.read() == CAPACITY - 1 - 5
     assert meter.correct == 2 * CAPACITY
     assert meter.images == 4 * CAPACITY
+    meter.reset()
+    meter.add(torch.tensor(0.5), torch.tensor(3), 4)
+    assert meter.read() is None
+    assert meter.means == (0.5, 0.75)

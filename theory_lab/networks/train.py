@@ -138,7 +138,9 @@ class _Run:
         """One iteration. Where a pruner stumbles over NaN, the training has diverged."""
         self.learning_rate.set(self.step)
         try:
-            loss, correct = self.gradients(inputs, labels)
+            loss, correct = self.gradients(
+                inputs.to(self.device, non_blocking=True), labels.to(self.device)
+            )
             self.step += 1
             self.meter.add(loss, correct, len(labels))
             if self.pruner is None or self.pruner.after_backward():
