@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from theory_lab.core import StorageError, UsageError
+from theory_lab.core import StorageError, TheoryLabError, UsageError
 from theory_lab.networks import checkpoint as checkpoints
 from theory_lab.networks import distributed
 from theory_lab.networks.datasets import Dataset
@@ -26,6 +26,7 @@ from theory_lab.networks.progress import bar
 from theory_lab.networks.prunable import count_zeros
 from theory_lab.networks.pruners.base import Batches, Pruner
 from theory_lab.networks.recipe import LearningRate, Recipe
+from theory_lab.networks.selection import DivergedError
 
 __all__ = ["Evaluation", "History", "Recipe", "evaluate", "fit", "reestimate_batch_norm"]
 
@@ -139,15 +140,19 @@ class _Run:
         """One iteration. Where a pruner stumbles over NaN, the training has diverged."""
         self.learning_rate.set(self.step)
         try:
-            loss, correct = self.gradients(inputs, labels)
+            loss, correct = self.gradients(
+                inputs.to(self.device, non_blocking=True), labels.to(self.device)
+            )
             self.step += 1
             self.meter.add(loss, correct, len(labels))
             if self.pruner is None or self.pruner.after_backward():
                 self.optimizer.step()
             if self.pruner is not None:
                 self.pruner.after_step()
-        except (UsageError, RuntimeError):
+        except (TheoryLabError, RuntimeError) as error:
             self._look(None)
+            if self.history.status != "diverged" and isinstance(error, DivergedError):
+                self._diverged("The weights were", self.step)
             if self.history.status != "diverged":
                 raise
 
@@ -162,15 +167,18 @@ class _Run:
         late = end is not None and time.monotonic() > end
         worst = distributed.largest([-1 if ago is None else ago, late], self.device)
         if worst[0] >= 0:
-            step = self.step - worst[0]
-            self.history.status = "diverged"
-            self.history.note = (
-                f"The loss was first not finite at step {step} of {self.total} (epoch"
-                f" {(step - 1) // len(self.loader) + 1}); lower the learning rate."
-            )
+            self._diverged("The loss was", self.step - worst[0])
         elif worst[1] and not self.is_over:
             self.history.status = "deadline"
             self.history.note = f"The deadline came after step {self.step} of {self.total}."
+
+    def _diverged(self, what_was: str, step: int) -> None:
+        epoch = (step - 1) // len(self.loader) + 1
+        self.history.status = "diverged"
+        self.history.note = (
+            f"{what_was} first not finite at step {step} of {self.total} (epoch {epoch}); lower the"
+            " learning rate."
+        )
 
     def _add_row(self) -> None:
         sums = [self.meter.loss_sum, self.meter.correct, self.meter.images]
@@ -215,7 +223,7 @@ class _Run:
             self.history.status = "done"
         if self.pruner is not None:
             is_lost = self.history.status == "diverged"
-            with contextlib.suppress(UsageError) if is_lost else contextlib.nullcontext():
+            with contextlib.suppress(TheoryLabError) if is_lost else contextlib.nullcontext():
                 self.pruner.finish()
         distributed.share_buffers(self.model)
         self.model.eval()
