@@ -36,6 +36,8 @@ class ScoredPruner(Pruner):
     it at most at the target; one more would exceed it. `batches` then shows what an input is.
     """
 
+    target: float
+
     def __init__(
         self,
         model: nn.Module,
@@ -49,7 +51,6 @@ class ScoredPruner(Pruner):
         skip: Collection[str] = (),
     ) -> None:
         super().__init__(model, optimizer, sparsity=sparsity, steps=steps, skip=skip)
-        self.sparsity: float = sparsity
         self.allocation = check_choice("allocation", allocation, ALLOCATIONS)
         self.batches = batches
         self._is_at_target = False
