@@ -51,7 +51,6 @@ class OneShotPruner(ScoredPruner):
 
     def _prune(self) -> None:
         self.prune_to(self.target, self.order())
-        self.apply_masks()
 
     @torch.no_grad()
     def order(self) -> list[Tensor]:
