@@ -11,16 +11,20 @@ from torch import Tensor, nn
 from theory_lab.networks import models
 from theory_lab.networks.optim import GRDA
 from theory_lab.networks.pruners import (
+    ACDC,
     LAMP,
     RPG,
     SNIP,
     GradualMagnitude,
     Magnitude,
+    PowerPropagation,
     Pruner,
     Random,
+    SequentialAttention,
     SynFlow,
 )
 from theory_lab.networks.pruners.base import Batches
+from theory_lab.networks.pruners.blockwise import BlockPruner
 
 SPARSITY, STEPS, EVERY = 0.8, 20, 4
 SIDE, CLASSES = 8, 4
@@ -33,11 +37,13 @@ class PrunerCase:
     """How to make a pruner for `STEPS` iterations, and how far from the target it may end.
 
     `slack(pruner)`: the largest difference between the weights kept and those the target leaves.
+    `keeps_values`: whether weights live on under the mask, which a parametrisation holds.
     """
 
     name: str
     make: Make
     slack: Callable[[Pruner], int] = lambda pruner: 0
+    keeps_values: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -54,6 +60,15 @@ def _on_data(pruner: type[Pruner], **options: object) -> Make:
         model, optimizer, sparsity=SPARSITY, steps=STEPS, batches=batches, **options
     )
 
+
+def one_block_a_layer(pruner: Pruner) -> int:
+    """The number of weights in one block of each layer."""
+    assert isinstance(pruner, BlockPruner)
+    return sum(blocks.size[0] * blocks.size[1] for blocks in pruner.blocks)
+
+
+TURNS = (("dense", 0.1), ("sparse", 0.3), ("dense", 0.2), ("sparse", 0.4))
+RISE = (("dense", 0.1), ("sparse", 0.2), ("dense", 0.2), ("sparsification", 0.3), ("sparse", 0.2))
 
 CASES = [
     PrunerCase("gradual-cubic", _of(GradualMagnitude, every=EVERY)),
@@ -74,6 +89,19 @@ CASES = [
     PrunerCase("snip", _on_data(SNIP)),
     PrunerCase("snip-iterative", _on_data(SNIP, rounds=4)),
     PrunerCase("synflow", _on_data(SynFlow, rounds=20)),
+    PrunerCase(
+        "attention", _of(SequentialAttention, block=4, schedule=RISE), one_block_a_layer, True
+    ),
+    PrunerCase("attention-1", _of(SequentialAttention, schedule=RISE), one_block_a_layer, True),
+    PrunerCase("acdc", _of(ACDC, block=4, schedule=TURNS), one_block_a_layer),
+    PrunerCase("acdc-global", _of(ACDC, schedule=TURNS, allocation="global")),
+    PrunerCase(
+        "acdc-masking", _of(ACDC, block=3, schedule=TURNS, zeroing=False), one_block_a_layer, True
+    ),
+    PrunerCase("powerprop", _of(PowerPropagation, block=(4, 3), begin=0.15), one_block_a_layer),
+    PrunerCase(
+        "powerprop-1", _of(PowerPropagation, begin=0.1, end=0.8, every=EVERY), one_block_a_layer
+    ),
 ]
 """All pruners with a target; one that comes belongs here, and every test of the protocol takes it."""
 

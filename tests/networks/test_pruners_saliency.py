@@ -87,7 +87,6 @@ def test_synflow_is_the_sum_over_the_paths_through_a_weight() -> None:
         flow = torch.stack([w[j, i] for w, (i, j) in zip(absolute, steps, strict=True)]).prod()
         for total, (i, j) in zip(expected, steps, strict=True):
             total[j, i] += flow
-    pruner.order()
     for score, total in zip(pruner.saliency(dense(pruner)), expected, strict=True):
         torch.testing.assert_close(score, total, rtol=rtol(), atol=0.0)
 
@@ -108,7 +107,6 @@ def test_synflow_sees_what_is_active(model: nn.Module, example: Tensor, density:
     assert isinstance(pruner, SynFlow)
     generator = torch.Generator().manual_seed(7)
     masks = [torch.rand(mask.shape, generator=generator) < density for mask in dense(pruner)]
-    pruner.order()
     flows = [score > 0 for score in pruner.saliency(masks)]
     active = Connectivity(model, example, list(pruner.masks())).active_masks(masks)
     pairs = list(zip(flows, active, strict=True))

@@ -19,6 +19,7 @@ from theory_lab.networks.selection import (
     keep_largest,
     keep_largest_each,
     kept_count,
+    places_of_removal,
 )
 from theory_lab.numerics.quotas import QUOTAS, layer_sizes
 
@@ -38,6 +39,15 @@ def test_the_largest_are_kept_those_that_stand_first_among_equals(
     places = [(n, i) for n, layer in enumerate(values) for i in range(len(layer))]
     ranked = sorted(places, key=lambda at: (at not in best, -values[at[0]][at[1]], at))
     assert {at for at in places if masks[at[0]][at[1]]} == set(ranked[:count])
+
+
+@given(values=layers)
+def test_places_of_removal_are_the_order_of_the_selection(values: list[list[int]]) -> None:
+    scores = [torch.tensor(layer, dtype=torch.float32) for layer in values]
+    places, total = places_of_removal(scores), sum(map(len, values))
+    for count in range(len(values), total + 1):
+        kept = [place >= total - count for place in places]
+        assert all(map(torch.equal, kept, keep_largest(scores, count)))
 
 
 @given(values=layers, data=st.data())

@@ -23,6 +23,10 @@ def as_matrix(weight: Tensor) -> Tensor:
 def as_weight(matrix: Tensor, shape: torch.Size | tuple[int, ...]) -> Tensor:
     """The inverse of `as_matrix` for a weight of this shape."""
     out, inputs, *kernel = shape
+    if matrix.numel() == out * inputs:
+        # movedim would leave a 1x1 kernel the strides of channels_last, with which the backward
+        # pass of a convolution of stride 2 corrupts the heap (torch 2.13 on the CPU).
+        return matrix.reshape(shape)
     return matrix.reshape(out, *kernel, inputs).movedim(-1, 1)
 
 
@@ -77,7 +81,7 @@ class Blocks:
         """Values of blocks (block rows, block columns) at each of their weights, in `shape`."""
         (m, n), (rows, columns), grid = self.matrix_shape, self.size, self.grid
         tiles = values[:, None, :, None].expand(grid[0], rows, grid[1], columns)
-        return as_weight(tiles.reshape(grid[0] * rows, -1)[:m, :n], self.shape)
+        return as_weight(tiles.reshape(grid[0] * rows, -1)[:m, :n].contiguous(), self.shape)
 
     def corners(self, weight: Tensor) -> Tensor:
         """The first entry of each block, the inverse of `expand`."""

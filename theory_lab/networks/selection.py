@@ -41,6 +41,17 @@ def keep_largest(scores: Sequence[Tensor], count: int) -> list[Tensor]:
     return split_like(_largest(flat, count), scores)
 
 
+def places_of_removal(scores: Sequence[Tensor]) -> list[Tensor]:
+    """Each weight's place, 0, 1, ..., in the order in which `keep_largest` gives them up.
+
+    int64; one sort of all scores, for those who ask for the masks of many counts.
+    """
+    kept_first = ranked(scores).sort(descending=True, stable=True).indices
+    places = torch.empty_like(kept_first)
+    places[kept_first] = torch.arange(len(places) - 1, -1, -1, device=places.device)
+    return split_like(places, scores)
+
+
 def ranked(scores: Sequence[Tensor]) -> Tensor:
     """All scores in one new vector, the largest of each layer inf; DivergedError for a NaN."""
     flat = flatten(scores)
