@@ -37,9 +37,7 @@ def test_the_example_runs_and_its_claim_holds(example: str, lab: Lab) -> None:
 def test_the_network_example_prunes(capsys: pytest.CaptureFixture[str]) -> None:
     text = README.read_text("utf-8")
     (block,) = re.findall(r"^```python\n(import torch\n.*?)^```", text, re.DOTALL | re.MULTILINE)
-    brief = block.replace("range(20)", "range(1)").replace("20 * len(loader)", "len(loader)")
-    assert brief != block
-    exec(compile(brief, "README.md", "exec"), {})
+    exec(compile(block, "README.md", "exec"), {})
     accuracy, sparsity = re.findall(r"\d\.\d+", capsys.readouterr().out)[-2:]
-    assert float(accuracy) > 0.1
+    assert float(accuracy) > 0.5
     assert 0.8 < float(sparsity) < 0.9, "the first convolution and the last layer stay dense"
