@@ -150,6 +150,7 @@ def test_one_shot_pruning_is_a_schedule() -> None:
     [
         ({"allocation": "erk"}, "choose one of uniform, global"),
         ({"sparsity": 1.0}, "less than 1"),
+        ({"allocation": "global", "sparsity": 0.95}, "1 of 20 blocks in 2 layers"),
         ({"steps": 0}, "at least 1"),
         ({"schedule": "cifar"}, "choose one of imagenet, criteo"),
         ({"block": 0}, "at least 1"),

@@ -185,6 +185,35 @@ def test_a_dense_phase_brings_every_block_back_with_its_weights() -> None:
     assert torch.equal(model.a.weight, before)
 
 
+def test_what_a_sparsification_phase_has_pruned_stays_pruned() -> None:
+    model = mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    pruner = SequentialAttention(
+        model, optimizer, block=4, sparsity=0.75, steps=40, schedule=SCHEDULE
+    )
+    train(model, optimizer, pruner, 20)
+    before = [mask.clone() for mask in pruner.block_masks()]
+    with torch.no_grad():
+        for layer, mask in zip(pruner.layers, before, strict=True):
+            layer.logits.copy_(torch.where(mask, 0.0, 1.0))
+    train(model, optimizer, pruner, 20)
+    for mask, earlier in zip(pruner.block_masks(), before, strict=True):
+        assert not mask[~earlier].any()
+        assert mask.sum() < earlier.sum()
+
+
+def test_a_loaded_pruner_masks_the_forward_pass() -> None:
+    states = []
+    for steps in (40, 0):
+        model = mlp()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+        pruner = SequentialAttention(model, optimizer, block=4, sparsity=0.75, steps=40)
+        train(model, optimizer, pruner, steps)
+        states.append(pruner.state_dict())
+    pruner.load_state_dict(states[0])
+    assert torch.equal(model.a.weight != 0, states[0]["masks"]["a.weight"])
+
+
 @pytest.mark.parametrize("reset", [True, False])
 def test_the_optimiser_is_reset_at_each_change_of_phase(reset: bool) -> None:
     model = mlp()

@@ -19,6 +19,7 @@ from theory_lab.networks import models
 from theory_lab.networks.pruners import ChannelGroupLasso
 from theory_lab.networks.pruners.channel_norms import NORMS, relu_variance, variance_shares
 from theory_lab.networks.pruners.channels import inner_channels
+from theory_lab.networks.selection import DivergedError
 from theory_lab.numerics.smoothed_norm import smoothed_norm
 
 
@@ -371,17 +372,19 @@ def test_the_split_is_measured_about_the_threshold() -> None:
 
 
 def test_a_resumed_run_ends_with_the_same_bits() -> None:
-    def build() -> tuple[nn.Module, ChannelGroupLasso]:
+    def build(scale: float) -> tuple[nn.Module, ChannelGroupLasso]:
         model = chain()
+        with torch.no_grad():
+            model.conv.weight *= scale  # norms are relative to those of the start
         pruner = make(model, prune_at=0.7, norm="incoming", beta=0.2)
         return model, pruner
 
-    model, pruner = build()
+    model, pruner = build(1.0)
     train(model, pruner, 1)
     for _ in range(5):
         train(model, pruner, 1)
     saved = copy.deepcopy((model.state_dict(), pruner.optimizer.state_dict(), pruner.state_dict()))
-    again, its_pruner = build()
+    again, its_pruner = build(2.0)
     again.load_state_dict(saved[0])
     its_pruner.optimizer.load_state_dict(saved[1])
     its_pruner.load_state_dict(saved[2])
@@ -407,6 +410,15 @@ def test_a_resumed_run_ends_with_the_same_bits() -> None:
 def test_wrong_arguments_are_named(options: dict, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         make(chain(), **options)
+
+
+def test_a_diverged_training_is_named() -> None:
+    model = chain()
+    pruner = make(model)
+    with torch.no_grad():
+        model.norm.weight[2] = torch.nan
+    with pytest.raises(DivergedError):
+        pruner.prune()
 
 
 def test_a_share_needs_batch_norm() -> None:

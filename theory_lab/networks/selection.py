@@ -19,11 +19,11 @@ def kept_count(total: int, sparsity: float) -> int:
     return total - round(sparsity * total)
 
 
-def check_count(count: int, total: int, layers: int) -> int:
+def check_count(count: int, total: int, layers: int, what: str = "weights") -> int:
     """The count of weights to keep, if it leaves each layer one; UsageError otherwise."""
     if not layers <= count <= total:
         raise UsageError(
-            f"{count} of {total} weights in {layers} layers cannot be kept: every layer keeps at"
+            f"{count} of {total} {what} in {layers} layers cannot be kept: every layer keeps at"
             " least one; choose another sparsity."
         )
     return count

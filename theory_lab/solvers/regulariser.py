@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from theory_lab.numerics.smoothed_norm import smoothed_norm as penalty
+
+__all__ = ["Array", "penalty", "penalty_bend", "penalty_slope", "squared_norms"]
+
 Array = np.ndarray
 
 
 def squared_norms(U: Array) -> Array:
     """|u_i|^2 for each column: (..., d, k) -> (..., k)."""
     return np.einsum("...ij,...ij->...j", U, U)
-
-
-def penalty(s: Array, beta: float | Array) -> Array:
-    """psi(s) = s / (s + beta)^(1/2)."""
-    return s / np.sqrt(s + beta)
 
 
 def penalty_slope(s: Array, beta: float | Array) -> Array:

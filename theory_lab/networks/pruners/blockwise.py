@@ -11,7 +11,14 @@ from torch import Tensor, nn
 from theory_lab.networks.blocks import Blocks
 from theory_lab.networks.prunable import check_choice, first_and_last, prunable_weights
 from theory_lab.networks.pruners.base import Pruner
-from theory_lab.networks.selection import flatten, keep_largest, kept_count, ranked, split_like
+from theory_lab.networks.selection import (
+    check_count,
+    flatten,
+    keep_largest,
+    kept_count,
+    ranked,
+    split_like,
+)
 
 Allocation = Literal["uniform", "global"]
 
@@ -43,6 +50,9 @@ class BlockPruner(Pruner):
         super().__init__(model, optimizer, sparsity=sparsity, steps=steps, skip=skip)
         self.blocks = [Blocks(tuple(w.parameter.shape), size, w.name) for w in self.weights]
         self.allocation = check_choice("allocation", allocation, ("uniform", "global"))
+        if allocation == "global":
+            count = sum(blocks.count for blocks in self.blocks)
+            check_count(kept_count(count, sparsity), count, len(self.blocks), "blocks")
 
     def scores(self) -> list[Tensor]:
         """One number a block, (block rows, block columns) for each weight; the largest are kept."""

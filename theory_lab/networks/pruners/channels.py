@@ -18,6 +18,7 @@ from theory_lab.networks import graph
 from theory_lab.networks.prunable import LAYERS, check_choice
 from theory_lab.networks.pruners.base import Pruner
 from theory_lab.networks.pruners.channel_norms import NORMS, Channels
+from theory_lab.networks.selection import DivergedError
 from theory_lab.numerics.smoothed_norm import smoothed_norm
 
 _PASSING = (nn.ReLU, nn.Dropout, nn.Flatten, nn.MaxPool2d, nn.AvgPool2d, nn.Identity)
@@ -109,7 +110,10 @@ class ChannelGroupLasso(Pruner):
         kept = []
         for norms in self.norms():
             if not bool(torch.isfinite(norms).all()):
-                raise UsageError("The norms of channels are not finite; the training has diverged.")
+                raise DivergedError(
+                    "The norms of channels are not finite: the training has diverged; lower the"
+                    " learning rate."
+                )
             above = norms > self.threshold
             above[norms.argmax()] = True
             kept.append(above)
