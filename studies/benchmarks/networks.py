@@ -14,7 +14,6 @@ from benchmarks.timing import Benchmarks, Line, alternate, median, ratio
 from theory_lab.networks import models, pruners
 from theory_lab.networks.gradients import Gradients
 from theory_lab.networks.optim import GRDA
-from theory_lab.networks.pruners.fixed import FixedZeros
 from theory_lab.networks.recipe import Recipe
 
 LR, STRENGTH, EXPONENT = 0.1, 5e-4, 0.55
@@ -120,7 +119,7 @@ class Trained:
 Make = Callable[[nn.Module, Any, int], Any]
 
 PRUNERS: dict[str, Make] = {
-    "fixed masks": lambda m, o, steps: FixedZeros(m, o, steps=steps),
+    "fixed masks": lambda m, o, steps: pruners.FixedZeros(m, o, steps=steps),
     "gradual magnitude": lambda m, o, steps: pruners.GradualMagnitude(
         m, o, sparsity=0.9, steps=steps, every=6
     ),

@@ -85,6 +85,17 @@ def test_a_batch_is_cropped_as_its_draws_say(root: Path) -> None:
         assert np.abs(image.astype(float) - expected).mean() < 2
 
 
+def test_an_edge_stays_sharp(root: Path) -> None:
+    """A JPEG is decoded no smaller than the crop needs: the edge is at most three pixels wide."""
+    edge = np.zeros((400, 400, 3), np.uint8)
+    edge[:, 200:] = 255
+    Image.fromarray(edge).save(root / "val" / "n01" / "0.JPEG", quality=95)
+    for side in (32, 100, 224, 350):
+        row = imagenet(side).test.batch(np.array([0]))[0, side // 2, :, 0].astype(int)
+        assert ((row > 20) & (row < 235)).sum() <= 3
+        assert row[side // 2 - 3] < 20 < 235 < row[side // 2 + 3]
+
+
 def test_some_of_the_images(root: Path) -> None:
     found = imagenet(side=16)
     some = found.train[np.array([4, 0])]

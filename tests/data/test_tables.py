@@ -174,11 +174,11 @@ def test_criteo_drops_rare_categories(folder: Path) -> None:
 
 
 def test_hexadecimal_digits_are_no_numbers(folder: Path) -> None:
-    values = ["00001e05", "00100000"] * 14  # both 1e5 to a reader of numbers
+    values = ["00001e05", "00100000", "0000000a", "00000010"] * 14  # 1e5 and 10 twice, as numbers
     (folder / criteo.FILE).write_text("".join(click(0, [1] * 13, [v] * 26) for v in values))
     table = criteo.criteo()
-    assert table.vocabularies[13:] == (3,) * 26
-    assert table.train[:4, 13].tolist() == [1, 2, 1, 2]
+    assert table.vocabularies[13:] == (5,) * 26
+    assert table.train[:4, 13].tolist() == [3, 4, 1, 2]
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,15 @@ from theory_lab.networks.loader import Loader
 from theory_lab.networks.meter import CAPACITY, Meter
 from theory_lab.networks.optim import GRDA
 from theory_lab.networks.prunable import prunable_weights
-from theory_lab.networks.pruners import RPG, GradualMagnitude, Pruner, SequentialAttention
-from theory_lab.networks.pruners.fixed import FixedZeros
-from theory_lab.networks.train import Recipe, evaluate, fit, reestimate_batch_norm
+from theory_lab.networks.pruners import (
+    RPG,
+    FixedZeros,
+    GradualMagnitude,
+    Pruner,
+    SequentialAttention,
+)
+from theory_lab.networks.recipe import LearningRate, Recipe
+from theory_lab.networks.train import evaluate, fit, reestimate_batch_norm
 
 SHORT = Recipe(epochs=4, batch_size=16, lr=0.1)
 STEPS = 32
@@ -216,9 +222,12 @@ def test_no_step_waits_for_the_device(name: str, make: Any) -> None:
         optimizer = GRDA(model.parameters(), lr=0.1, c=0.1, capturable=True)
     pruner = make(model, optimizer) if make else Watching(model, optimizer, 100, ())
     step, meter = gradients.Gradients(model, pruner), Meter(torch.device("cpu"))
+    schedule = LearningRate(optimizer, SHORT, STEPS)
+    schedule.set(0)
     batches = list(Loader(data, 16, seed=0))
     with NoWaiting():
-        for inputs, labels in batches:
+        for number, (inputs, labels) in enumerate(batches):
+            schedule.set(number)
             loss, correct = step(inputs, labels)
             meter.add(loss, correct, len(labels))
             pruner.after_backward()
@@ -250,26 +259,40 @@ def test_divergence_is_recorded_where_it_happened() -> None:
 
 
 def test_a_pruner_that_meets_nan_is_a_divergence() -> None:
-    class Poison(GradualMagnitude):
+    class Poisoned(GradualMagnitude):
+        """NaN comes between a step and the selection after it: no loss has seen it."""
+
         def after_step(self) -> None:
             if self.step == 11:
                 with torch.no_grad():
                     self.weights[0].parameter.fill_(math.nan)
             super().after_step()
 
-    def poison(model: nn.Module, optimizer: Any, steps: int, batches: Any) -> Pruner:
-        return Poison(model, optimizer, sparsity=0.5, steps=steps, every=6)
+    def poisoned(model: nn.Module, optimizer: Any, steps: int, batches: Any) -> Pruner:
+        return Poisoned(model, optimizer, sparsity=0.5, steps=steps, every=6)
 
-    with pytest.raises(UsageError, match="NaN"):  # its own fault, not the training's
-        fit(toy_net(), toy_data(), SHORT, pruner=poison)
+    history = fit(toy_net(), toy_data(), SHORT, pruner=poisoned)
+    assert history.note == (
+        "The weights were first not finite at step 12 of 32 (epoch 2); lower the learning rate."
+    )
 
-    def diverge(model: nn.Module, optimizer: Any, steps: int, batches: Any) -> Pruner:
+    def at_each_step(model: nn.Module, optimizer: Any, steps: int, batches: Any) -> Pruner:
         return GradualMagnitude(model, optimizer, sparsity=0.5, steps=steps, every=1)
 
     recipe = Recipe(epochs=4, batch_size=16, lr=1e30, schedule="constant")
-    history = fit(toy_net(), toy_data(), recipe, pruner=diverge)
+    history = fit(toy_net(), toy_data(), recipe, pruner=at_each_step)
     assert history.status == "diverged"
-    assert re.search(r"step \d+ of 32", history.note)
+    assert re.search(r"at step [1-5] of 32", history.note)
+
+
+@pytest.mark.parametrize("error", [UsageError, RuntimeError])
+def test_other_errors_of_a_pruner_are_its_own(error: type[Exception]) -> None:
+    class Broken(Watching):
+        def update(self) -> None:
+            raise error("This is mine.")
+
+    with pytest.raises(error, match="This is mine"):
+        fit(toy_net(), toy_data(), SHORT, pruner=Broken)
 
 
 def test_out_of_memory_says_what_to_lower(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,7 +306,10 @@ def test_out_of_memory_says_what_to_lower(monkeypatch: pytest.MonkeyPatch) -> No
         fit(toy_net(), toy_data(), SHORT)
 
 
-def test_a_deadline_stops_in_time_and_the_checkpoint_goes_on(tmp_path: Path) -> None:
+def test_a_deadline_stops_in_time_and_the_checkpoint_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "LOOK_SECONDS", math.inf)  # the clock is read with rows and files
     data, whole = toy_data(), toy_net()
     fit(whole, data, SHORT, pruner=gradual)
     stops = []
@@ -373,3 +399,7 @@ def test_the_meter_counts_back_to_the_first_bad_loss() -> None:
     assert meter.read() == CAPACITY - 1 - 5
     assert meter.correct == 2 * CAPACITY
     assert meter.images == 4 * CAPACITY
+    meter.reset()
+    meter.add(torch.tensor(0.5), torch.tensor(3), 4)
+    assert meter.read() is None
+    assert meter.means == (0.5, 0.75)

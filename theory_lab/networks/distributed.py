@@ -39,8 +39,7 @@ def processes(device: str = "cpu") -> Iterator[torch.device]:
     except TheoryLabError as error:
         print(f"rank {rank()} of {world_size()}: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
-    finally:
-        dist.destroy_process_group()
+    dist.destroy_process_group()  # after an error it could wait for the others in vain
 
 
 def _place(device: str) -> torch.device:

@@ -20,7 +20,7 @@ class History:
     what it is at the end, never a running maximum. It is empty after a deadline.
     """
 
-    status: str = "deadline"
+    status: str = "running"
     note: str = ""
     step: list[int] = field(default_factory=list)
     loss: list[float] = field(default_factory=list)

@@ -45,15 +45,15 @@ class GRDA(torch.optim.Optimizer):
 
     With a constant lr, g = c sqrt(lr) (k lr)^mu; a scheduled lr changes only the increments to
     come. c: strength, 0 for plain SGD; mu: exponent, .501 to .6 in practice; t0: so many first
-    steps are plain SGD. Groups may have their own lr, c, mu and t0; all parameters of a group that
-    have a gradient are thresholded, BatchNorm and biases too (`parameter_groups` parts them). No
-    momentum, no weight decay. One tensor of memory a parameter ("accumulator", v); a group's clock
-    "steps" and threshold "threshold" are in its dict and go with `state_dict()`.
+    steps (a time t0 lr) are plain SGD. Groups may have their own lr, c, mu and t0; all parameters
+    of a group that have a gradient are thresholded, BatchNorm and biases too (`parameter_groups`
+    parts them). No momentum, no weight decay. One tensor of memory a parameter ("accumulator", v);
+    a group's clock "steps" and threshold "threshold" are in its dict and go with `state_dict()`.
 
-    `capturable`: lr, clock and threshold are 0-dim tensors on the device, so that a CUDA graph
-    replays a step that goes on counting. `compiled`: the step through torch.compile, which takes
-    half a minute for a large network, pays off in long runs, and falls back with a warning where
-    there is no compiler; it keeps 0-dim tensors too.
+    `capturable`: the group's lr, clock and threshold are 0-dim tensors on its device, so that a CUDA
+    graph replays a step that goes on counting and reads the lr that is there. `compiled`: the step
+    through torch.compile, which takes half a minute for a large network, pays off in long runs, and
+    falls back with a warning where there is no compiler; it keeps 0-dim tensors too.
 
     UsageError for an lr that is not positive, negative c, mu or t0, complex parameters and sparse
     gradients. Source: arXiv:2006.09358; the increments are those of its authors' code.

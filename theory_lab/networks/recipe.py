@@ -112,8 +112,9 @@ class LearningRate:
         factor = self.recipe.lr_factor(step, self.total)
         for group in self.optimizer.param_groups:
             lr = group["lr"]
-            initial = group.setdefault("initial_lr", float(lr))
+            if "initial_lr" not in group:
+                group["initial_lr"] = float(lr)
             if isinstance(lr, torch.Tensor):
-                lr.fill_(initial * factor)
+                lr.fill_(group["initial_lr"] * factor)
             else:
-                group["lr"] = initial * factor
+                group["lr"] = group["initial_lr"] * factor

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from theory_lab.core import StorageError, UsageError
+from theory_lab.core import StorageError, TheoryLabError, UsageError
 from theory_lab.networks import checkpoint as checkpoints
 from theory_lab.networks import distributed
 from theory_lab.networks.datasets import Dataset
@@ -26,6 +26,7 @@ from theory_lab.networks.progress import bar
 from theory_lab.networks.prunable import count_zeros
 from theory_lab.networks.pruners.base import Batches, Pruner
 from theory_lab.networks.recipe import LearningRate, Recipe
+from theory_lab.networks.selection import DivergedError
 
 __all__ = ["Evaluation", "History", "Recipe", "evaluate", "fit", "reestimate_batch_norm"]
 
@@ -100,18 +101,18 @@ class _Run:
         )  # fmt: skip
         self.total = recipe.total_steps(len(self.loader))
         self.optimizer = _made(optimizer, model)
-        plain = Loader(self.data, recipe.batch_size, seed=recipe.seed + 1, augment=False)
+        plain = _PlainBatches(self.data, recipe.batch_size, recipe.seed + 1)
         self.pruner = pruner(model, self.optimizer, self.total, plain) if pruner else None
         self.learning_rate = LearningRate(self.optimizer, recipe, self.total)
         self.gradients = Gradients(
             model, self.pruner, engine=engine, amp=recipe.amp, smoothing=recipe.label_smoothing
         )
         self.meter = Meter(self.device)
-        self.history, self.step = History(status="done"), 0
+        self.history, self.step = History(), 0
 
     @property
     def is_over(self) -> bool:
-        return self.history.status != "done" or self.step >= self.total
+        return self.history.status != "running" or self.step >= self.total
 
     def train(self, keeper: _Keeper, every: int, end: float | None, is_shown: bool) -> None:
         """Steps until the last one, the deadline, or a loss that is not finite; a row of the
@@ -137,15 +138,19 @@ class _Run:
         """One iteration. Where a pruner stumbles over NaN, the training has diverged."""
         self.learning_rate.set(self.step)
         try:
-            loss, correct = self.gradients(inputs, labels)
+            loss, correct = self.gradients(
+                inputs.to(self.device, non_blocking=True), labels.to(self.device)
+            )
             self.step += 1
             self.meter.add(loss, correct, len(labels))
             if self.pruner is None or self.pruner.after_backward():
                 self.optimizer.step()
             if self.pruner is not None:
                 self.pruner.after_step()
-        except (UsageError, RuntimeError):
+        except (TheoryLabError, RuntimeError) as error:
             self._look(None)
+            if self.history.status != "diverged" and isinstance(error, DivergedError):
+                self._diverged("The weights were", self.step)
             if self.history.status != "diverged":
                 raise
 
@@ -160,15 +165,18 @@ class _Run:
         late = end is not None and time.monotonic() > end
         worst = distributed.largest([-1 if ago is None else ago, late], self.device)
         if worst[0] >= 0:
-            step = self.step - worst[0]
-            self.history.status = "diverged"
-            self.history.note = (
-                f"The loss was first not finite at step {step} of {self.total} (epoch"
-                f" {(step - 1) // len(self.loader) + 1}); lower the learning rate."
-            )
-        elif worst[1] and self.step < self.total:
+            self._diverged("The loss was", self.step - worst[0])
+        elif worst[1] and not self.is_over:
             self.history.status = "deadline"
             self.history.note = f"The deadline came after step {self.step} of {self.total}."
+
+    def _diverged(self, what_was: str, step: int) -> None:
+        epoch = (step - 1) // len(self.loader) + 1
+        self.history.status = "diverged"
+        self.history.note = (
+            f"{what_was} first not finite at step {step} of {self.total} (epoch {epoch}); lower the"
+            " learning rate."
+        )
 
     def _add_row(self) -> None:
         sums = [self.meter.loss_sum, self.meter.correct, self.meter.images]
@@ -209,9 +217,11 @@ class _Run:
     def finish(self) -> History:
         """A plain model in evaluation mode; its figures, unless the training is to go on."""
         self.model.zero_grad(set_to_none=True)
+        if self.history.status == "running":
+            self.history.status = "done"
         if self.pruner is not None:
             is_lost = self.history.status == "diverged"
-            with contextlib.suppress(UsageError) if is_lost else contextlib.nullcontext():
+            with contextlib.suppress(TheoryLabError) if is_lost else contextlib.nullcontext():
                 self.pruner.finish()
         distributed.share_buffers(self.model)
         self.model.eval()
@@ -256,7 +266,7 @@ class _Run:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.step = state["step"]
         self.meter.load_state_dict(state["meter"])
-        self.history = History(**{**state["history"], "status": "done", "note": ""})
+        self.history = History(**{**state["history"], "status": "running", "note": ""})
 
 
 class _Keeper:
@@ -286,6 +296,18 @@ class _Keeper:
         _check_identity(self.path, content["record"]["run"], self.run.identity)
         self.run.load_state_dict(checkpoints.restore(content, self.run.parts))
         self._kept = self.run.step
+
+
+@dataclasses.dataclass(frozen=True)
+class _PlainBatches:
+    """Shuffled training batches without augmentation, the same in each pass; nothing is held."""
+
+    data: Dataset
+    batch_size: int
+    seed: int
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(Loader(self.data, self.batch_size, seed=self.seed, augment=False))
 
 
 def _made(
