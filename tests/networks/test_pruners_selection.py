@@ -10,10 +10,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.networks.pruner_cases import NETWORKS, STEPS
+from tests.networks.pruner_cases import NETWORKS, STEPS, Run
 from theory_lab.core import UsageError
-from theory_lab.networks.pruners import GradualMagnitude
+from theory_lab.networks import models
+from theory_lab.networks.pruners import LAMP, RPG, GradualMagnitude, Magnitude, Random
 from theory_lab.networks.pruners.allocation import layer_counts
+from theory_lab.networks.pruners.scored import ScoredPruner
 from theory_lab.networks.selection import (
     DivergedError,
     keep_largest,
@@ -108,6 +110,35 @@ def test_a_schedule_rises_to_the_target_and_is_met_at_its_end(
     planned = [pruner.scheduled(step) for step in due]
     assert planned == sorted(planned)
     assert planned[-1] == sparsity
+
+
+@pytest.mark.parametrize("make", [GradualMagnitude, RPG, Magnitude, LAMP, Random])
+@given(
+    widths=st.lists(st.integers(1, 12), min_size=2, max_size=5),
+    sparsity=st.floats(0, 0.99),
+    allocation=st.sampled_from(["global", "uniform", "ERK", "IGQ"]),
+)
+def test_any_network_meets_any_target_that_leaves_each_layer_a_weight(
+    make: type[ScoredPruner], widths: list[int], sparsity: float, allocation: str
+) -> None:
+    model = models.mlp(widths)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    every = {"every": 1} if issubclass(make, GradualMagnitude) else {}
+    options = dict(sparsity=sparsity, steps=4, allocation=allocation, **every)
+    total = sum(weight.numel() for weight in model.parameters() if weight.ndim == 2)
+    if kept_count(total, sparsity) < len(widths) - 1:
+        with pytest.raises(UsageError, match="every layer keeps at least one"):
+            make(model, optimizer, **options)
+        return
+    pruner = make(model, optimizer, **options)
+    data = torch.ones(3, widths[0]), torch.zeros(3, dtype=torch.int64)
+    Run(model, optimizer, pruner).train(4, [data])
+    kept = [int((weight != 0).sum()) for weight in model.parameters() if weight.ndim == 2]
+    masks = [int(mask.sum()) for mask in pruner.masks().values()]
+    assert sum(masks) == kept_count(total, sparsity)
+    assert all(mask >= 1 for mask in masks)
+    assert all(k <= mask for k, mask in zip(kept, masks, strict=True))
+    assert pruner.reached()
 
 
 def gradual(**options: Any) -> GradualMagnitude:

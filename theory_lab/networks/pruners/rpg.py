@@ -34,7 +34,8 @@ class RPG(GradualMagnitude):
     skips this step. What grows back in the update that drops it keeps its value, the rest starts at
     0. The gradient is that of task loss + `strength` * mean rank loss: `mode="growth_only"` adds the
     rank loss at the updates alone, as the authors do, so that it acts through growth only;
-    "every_step" trains with it. `energy`: see `mean_rank_loss`; a smaller one leaves a higher rank.
+    "every_step" trains with it. `energy`: the share of each matrix's energy that is its tail, which
+    the rank loss raises (`mean_rank_loss`).
 
     `linear` includes linear layers in the rank loss; the authors prune them without. `strength=0` is
     RigL's growth, `growth="random"` SET's (drawn from `seed`), `swap=0` gradual magnitude pruning.
@@ -78,7 +79,8 @@ class RPG(GradualMagnitude):
         self._gains: list[Tensor] | None = None
 
     def loss_term(self) -> Tensor | float:
-        needed = self.mode == "every_step" or self._swaps(self.step + 1)
+        grows = self.growth == "gradient" and self._swaps(self.step + 1)
+        needed = self.mode == "every_step" or grows
         if not (needed and self.strength and self._ranked):
             return 0.0
         weights = [weight.parameter for weight in self._ranked]

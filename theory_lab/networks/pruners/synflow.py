@@ -30,7 +30,8 @@ class SynFlow(OneShotPruner):
     Linearised as by the authors of arXiv:2107.02306: weights |w|, no biases, normalisation and
     activations left out, average instead of maximum pooling, ones for embeddings. The scores are
     positive exactly on the active weights, up to taps that see padding alone; so with many rounds
-    hardly a weight is left disconnected. In float64; UsageError where that overflows. `batches` shows the shape of an input. Source of the score: arXiv:2006.05467.
+    hardly a weight is left disconnected. In float64; UsageError where that overflows. `batches`
+    shows the shape of an input. Source of the score: arXiv:2006.05467.
     """
 
     def __init__(
