@@ -12,6 +12,7 @@ from benchmarks import (
     connectivity,
     directional_pruning,
     matrix_sensing,
+    networks,
     rank_pruning,
     sequential_attention,
 )
@@ -23,6 +24,7 @@ THEORIES = (
     connectivity,
     directional_pruning,
     sequential_attention,
+    networks,
     command_line,
 )
 

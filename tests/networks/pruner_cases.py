@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from theory_lab.networks import models
+from theory_lab.networks.optim import GRDA
 from theory_lab.networks.pruners import (
     ACDC,
     LAMP,
@@ -120,6 +121,7 @@ OPTIMIZERS: dict[str, Callable[[nn.Module], torch.optim.Optimizer]] = {
         model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4
     ),
     "adam": lambda model: torch.optim.Adam(model.parameters(), lr=0.01),
+    "grda": lambda model: GRDA(model.parameters(), lr=0.05, c=0.01, mu=0.6),
 }
 
 

@@ -193,6 +193,20 @@ class Shared(Branching):
         return self.fc(self.fc(x))
 
 
+class Broadcast(Branching):
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = nn.Linear(4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(x) + self.one(x)
+
+
+class Constant(Branching):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(x) + self.fc.bias.relu()
+
+
 class Unread(Branching):
     def forward(self, x: Tensor) -> Tensor:
         self.fc(x)
@@ -203,8 +217,10 @@ class Unread(Branching):
     ("model", "message"),
     [
         (Branching(), "Branching cannot be traced"),
-        (Gated(), "mul.* mixes channels"),
-        (Shared(), "fc .* used once"),
+        (Gated(), "mul mixes channels"),
+        (Shared(), "fc mixes .* used once"),
+        (Broadcast(), "add mixes channels"),
+        (Constant(), "relu mixes channels"),
         (Unread(), "last layer computes"),
         (nn.Sequential(nn.Conv2d(4, 4, 1, groups=2)), "ungrouped"),
     ],

@@ -170,6 +170,8 @@ def test_only_the_first_pass_after_a_resume_is_a_part() -> None:
     resumed.load_state_dict(loader.state_dict())
     assert [len(list(resumed)) for _ in range(3)] == [2, 5, 5]
     assert len(list(loader)) == 5  # a pass that was left early is not gone on with
+    resumed.load_state_dict(loader.state_dict())
+    assert len(list(resumed)) == 5  # after a whole pass comes the next one
 
 
 @pytest.mark.parametrize("train", [True, False])

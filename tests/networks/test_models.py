@@ -74,6 +74,12 @@ def test_large_images_get_the_stem_that_shrinks(side: int, stem: str, kernel: in
     assert model.get_submodule(f"features.init_block.{stem}").kernel_size == (kernel, kernel)
 
 
+def test_bottlenecks_stride_in_their_3x3_convolution() -> None:
+    body = models.resnet(50, width=4).get_submodule("features.stage2.unit1.body")
+    strides = [m.stride for m in body.modules() if isinstance(m, nn.Conv2d)]
+    assert strides == [(1, 1), (2, 2), (1, 1)]
+
+
 def test_widths_in_names() -> None:
     data = images(8, 1)
     narrow = models.build("resnet8w8", data)

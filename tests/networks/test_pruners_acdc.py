@@ -123,11 +123,11 @@ def test_the_end_is_at_the_target_with_exact_zeros(
 
 
 def test_one_sparsity_for_all_layers_or_for_each() -> None:
-    model = mlp()
-    with torch.no_grad():
-        model.b.weight *= 100
     kept = {}
     for allocation in ("uniform", "global"):
+        model = mlp()
+        with torch.no_grad():
+            model.b.weight *= 100
         pruner = make(model, allocation=allocation)[1]
         pruner.select(0.75)
         kept[allocation] = [int(mask.sum()) for mask in pruner.block_masks()]

@@ -22,7 +22,6 @@ from theory_lab.networks.pruners import (
     Random,
     SynFlow,
 )
-from theory_lab.networks.pruners.magnitude import GradualPruner
 from theory_lab.networks.pruners.saliency import OneShotPruner
 from theory_lab.numerics import paths
 
@@ -86,7 +85,7 @@ def test_the_target_lies_between_this_prefix_and_the_next(name: str, network: st
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("make", [GradualMagnitude, RPG])
 def test_gradual_pruners_end_at_an_effective_target(
-    make: type[GradualPruner], network: str
+    make: type[GradualMagnitude], network: str
 ) -> None:
     torch.manual_seed(4)
     model = NETWORKS[network]()

@@ -80,18 +80,25 @@ def test_pruned_weights_have_no_gradient_and_no_memory(case: PrunerCase, optimiz
                 assert not value[pruned].any()
 
 
-@pytest.mark.parametrize(
-    ("network", "optimizer"), [("resnet8", "sgd"), *(("mlp", name) for name in OPTIMIZERS)]
-)
+STOPS = [
+    ("resnet8", "sgd", STEPS - EVERY - 3),
+    *(("mlp", optimizer, STEPS - EVERY - 3) for optimizer in OPTIMIZERS),
+    *(("mlp", "sgd", stop) for stop in (1, EVERY - 1, EVERY, STEPS - 1)),
+]
+
+
+@pytest.mark.parametrize(("network", "optimizer", "stop"), STOPS)
 @all_pruners
-def test_a_resumed_run_goes_on_bit_by_bit(case: PrunerCase, network: str, optimizer: str) -> None:
-    first = begin(case, network, optimizer).train(STEPS - EVERY - 3)
+def test_a_resumed_run_goes_on_bit_by_bit(
+    case: PrunerCase, network: str, optimizer: str, stop: int
+) -> None:
+    first = begin(case, network, optimizer).train(stop)
     file = io.BytesIO()
     torch.save(first.states(), file)
     file.seek(0)
     other = begin(case, network, optimizer, seed=1).load(torch.load(file))
     for run in (first, other):
-        run.train(EVERY + 3)
+        run.train(STEPS - stop)
     assert first.pruner.step == other.pruner.step == STEPS
     assert first.pruner.digest() == other.pruner.digest()
     expected, found = first.model.state_dict(), other.model.state_dict()

@@ -20,7 +20,7 @@ FILE = "criteo/train.txt"
 NUMBERS, CATEGORIES = 13, 26
 MISSING = -1
 BUCKETS, MIN_COUNT = 32, 10
-CHUNK = 1_000_000
+CHUNK = 100_000
 """Lines that are parsed at a time."""
 
 
@@ -50,13 +50,15 @@ def read(file: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     import pandas as pd
 
     width = 1 + NUMBERS + CATEGORIES
-    types: dict[int, str] = {c: "float64" if c <= NUMBERS else "category" for c in range(width)}
+    # as strings: 00001e05 would be read as the number 100000
+    types: dict[int, str] = {c: "float64" if c <= NUMBERS else "str" for c in range(width)}
     try:
         with pd.read_csv(file, sep="\t", header=None, dtype=types, chunksize=CHUNK) as chunks:
             parts = [_chunk(chunk) for chunk in chunks]
     except (ValueError, KeyError) as error:
+        reason = textwrap.shorten(str(error), 60)
         raise StorageError(
-            f"{file} is not in Criteo's format ({textwrap.shorten(str(error), 60)}): a line is a label, 13 numbers and 26"
+            f"{file} is not in Criteo's format ({reason}): a line is a label, 13 numbers and 26"
             " hexadecimal categories, separated by tabs."
         ) from error
     labels, numbers, categories = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -73,6 +75,6 @@ def _chunk(frame: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _hexadecimal(column: Any) -> np.ndarray:
-    """Each distinct value is parsed once."""
-    known = [int(value, 16) for value in column.cat.categories]
-    return np.array([*known, MISSING], np.int64)[column.cat.codes.to_numpy()]
+    """Each distinct value is parsed once; a missing one has code -1, the last place."""
+    codes, values = column.factorize()
+    return np.array([*(int(value, 16) for value in values), MISSING], np.int64)[codes]

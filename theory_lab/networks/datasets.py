@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,8 @@ from theory_lab.data.tables import Table
 CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 DIGITS_TEST = 360
-"""The last fifth of the 1,797 digits: the file is ordered by writer, so these are other hands."""
+"""The last fifth of the 1,797 digits. Neighbours in the file look alike (each writer's stand together),
+so that a random fifth is easier: the nearest neighbour errs on 4.4 % here, on 0.3 to 2.5 % there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,12 +163,15 @@ def _images(
 ) -> Dataset:
     """Ten classes; grey images get a channel axis."""
     train, test = (images.reshape(*images.shape[:3], -1) for images in (split.train, split.test))
-    labels = (torch.from_numpy(x).long() for x in (split.train_labels, split.test_labels))
-    train_labels, test_labels = labels
+    train_labels, test_labels = _labels(split.train_labels, split.test_labels)
     return Dataset(
         name, note, 10, torch.from_numpy(train), train_labels, torch.from_numpy(test), test_labels,
         mean, std, crop, flip,
     )  # fmt: skip
+
+
+def _labels(*arrays: np.ndarray) -> Iterator[Tensor]:
+    return (torch.from_numpy(labels).long() for labels in arrays)
 
 
 def _bank_marketing() -> Dataset:
@@ -180,8 +184,7 @@ def _criteo() -> Dataset:
 
 def _imagenet() -> Dataset:
     found = imagenet()
-    labels = (torch.from_numpy(labels).long() for labels in (found.train_labels, found.test_labels))
-    train_labels, test_labels = labels
+    train_labels, test_labels = _labels(found.train_labels, found.test_labels)
     return Dataset(
         "imagenet", "ImageNet", len(found.classes), found.train, train_labels, found.test,
         test_labels, IMAGENET_MEAN, IMAGENET_STD, flip=True,

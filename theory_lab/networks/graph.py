@@ -145,12 +145,14 @@ class _Walk(fx.Interpreter):
             return self._group(result.shape[1])
         sources = [self._places[arg] for arg in node.all_input_nodes if arg in self._places]
         module = _module(node, self._modules)
+        if not sources:  # a constant
+            raise _unknown(node)
         if isinstance(module, ColumnEmbeddings):
             self._units[0] = result.shape[1]
             return sources[0]
         if isinstance(module, LAYERS):
             return self._layer(node, module, sources[0])
-        if node.target in _ADDS and len({source.area for source in sources}) == 1:
+        if node.target in _ADDS and len({(self._units[s.group], s.area) for s in sources}) == 1:
             return self._sum(sources)
         if isinstance(module, _PASSING) or node.target in _PASSING_CALLS:
             return self._passed(node, sources[0], result)
@@ -191,9 +193,9 @@ class _Walk(fx.Interpreter):
 
 def _unknown(node: fx.Node) -> UsageError:
     return UsageError(
-        f"{node.target} ({node.op}) mixes channels in a way that paths do not know; they know"
-        " ungrouped convolutions and linear layers used once, sums, BatchNorm, ReLU, pooling and"
-        " flattening."
+        f"{getattr(node.target, '__name__', node.target)} mixes channels in a way that paths do not"
+        " know; they know ungrouped convolutions and linear layers used once, sums, BatchNorm, ReLU,"
+        " pooling and flattening."
     )
 
 

@@ -7,7 +7,6 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from theory_lab.data.imagenet import ImageFiles
 from theory_lab.networks.datasets import Dataset
@@ -69,12 +68,15 @@ class Pixels:
 
     def __init__(self, images: Tensor, normalise: Normalise, *, pad: int, mirror: bool) -> None:
         self._normalise, self._pad, self._mirror = normalise, pad, mirror
-        height, width, channels = images.shape[1:]
-        padded = functional.pad(images, (0, 0, pad, pad, pad, pad))
-        copies = torch.stack([padded, padded.flip(2)], 1) if mirror else padded[:, None]
-        self._line, self._plane = width + 2 * pad, (width + 2 * pad) * (height + 2 * pad)
-        runs = (copies.numel() - width * channels) // channels + 1
-        self._runs = copies.contiguous().as_strided((runs, width * channels), (channels, 1))
+        count, height, width, channels = images.shape
+        self._line, lines = width + 2 * pad, height + 2 * pad
+        self._plane = self._line * lines
+        copies = images.new_zeros(count, 1 + mirror, lines, self._line, channels)
+        copies[:, 0, pad : pad + height, pad : pad + width] = images
+        if mirror:
+            copies[:, 1, pad : pad + height, pad : pad + width] = images.flip(2)
+        runs = copies.numel() // channels - width + 1
+        self._runs = copies.as_strided((runs, width * channels), (channels, 1))
         self._lines = torch.arange(height, device=images.device) * self._line
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:

@@ -34,7 +34,8 @@ class Loader:
     full batches, equally many in every process.
 
     `state_dict()` may be taken between any two batches; the first pass after `load_state_dict` goes
-    on there and gives the very batches that were left. UsageError for impossible arguments.
+    on there and gives the very batches that were left, or is the next epoch where none were. In no
+    other case is a pass that was left early gone on with. UsageError for impossible arguments.
     """
 
     def __init__(

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from theory_lab.core import TheoryLabError, UsageError
+from theory_lab.core import UsageError
 
 
-class DivergedError(TheoryLabError):
-    """What selects weights is not a number: the training has diverged."""
+class DivergedError(UsageError):
+    """What selects weights is not a number: the training has diverged, at its learning rate."""
 
 
 def kept_count(total: int, sparsity: float) -> int:
@@ -39,6 +39,17 @@ def keep_largest(scores: Sequence[Tensor], count: int) -> list[Tensor]:
     flat = ranked(scores)
     check_count(count, flat.numel(), len(scores))
     return split_like(_largest(flat, count), scores)
+
+
+def places_of_removal(scores: Sequence[Tensor]) -> list[Tensor]:
+    """Each weight's place, 0, 1, ..., in the order in which `keep_largest` gives them up.
+
+    int64; one sort of all scores, for those who ask for the masks of many counts.
+    """
+    kept_first = ranked(scores).sort(descending=True, stable=True).indices
+    places = torch.empty_like(kept_first)
+    places[kept_first] = torch.arange(len(places) - 1, -1, -1, device=places.device)
+    return split_like(places, scores)
 
 
 def ranked(scores: Sequence[Tensor]) -> Tensor:

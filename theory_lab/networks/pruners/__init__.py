@@ -4,6 +4,7 @@ from theory_lab.networks.pruners.acdc import ACDC
 from theory_lab.networks.pruners.attention import SequentialAttention
 from theory_lab.networks.pruners.base import Pruner
 from theory_lab.networks.pruners.channels import ChannelGroupLasso
+from theory_lab.networks.pruners.fixed import FixedZeros
 from theory_lab.networks.pruners.magnitude import GradualMagnitude
 from theory_lab.networks.pruners.powerprop import PowerPropagation
 from theory_lab.networks.pruners.rpg import RPG
@@ -17,6 +18,7 @@ __all__ = [
     "RPG",
     "SNIP",
     "ChannelGroupLasso",
+    "FixedZeros",
     "GradualMagnitude",
     "Magnitude",
     "PowerPropagation",

@@ -36,8 +36,8 @@ class Pruner:
     `sparsity`: the share of the prunable weights (without those in `skip`) that is zero at the end;
     None for methods that have no target. `steps`: the number of iterations of the whole training.
     Masks are boolean buffers of the pruner, true where a weight is kept. A subclass changes them
-    through `set_masks` alone, which also clears the gradients of what it prunes, and what the
-    optimiser remembers of it.
+    through `set_masks` alone, which zeroes what it prunes: the weights, their gradients, and what
+    the optimiser remembers of them.
     """
 
     def __init__(
@@ -115,6 +115,7 @@ class Pruner:
             self._masks[weight.name].copy_(mask)
         distributed.share(self._masks)
         self._note_masks()
+        self.apply_masks()
         self._mask_gradients()
         self._mask_optimizer_state()
 

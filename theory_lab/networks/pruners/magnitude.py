@@ -21,11 +21,14 @@ RAMP = 0.9
 """The share of the training after which the target is met, unless `end` says otherwise."""
 
 
-class GradualPruner(ScoredPruner):
-    """Sparsity rises from 0 after iteration `begin` to the target after iteration `end`.
+class GradualMagnitude(ScoredPruner):
+    """Gradual magnitude pruning: the weights of least magnitude go, and do not come back.
 
-    The masks change after iterations begin + every, begin + 2 every, ..., and after `end`, which
-    meets the target exactly. `end` is 90 % of `steps` by default.
+    Sparsity rises from 0 after iteration `begin` to the target after iteration `end` (90 % of
+    `steps`). The masks change after iterations begin + every, begin + 2 every, ..., and after `end`.
+    `schedule`: "cubic" (arXiv:1710.01878) or "exponential" (in density). `allocation`: "global",
+    or a quota, "uniform", "uniform+", "ERK" or "IGQ", inside which each layer is ranked by itself.
+    `skip` names weights or layers left dense, which do not count. `effective`: see `ScoredPruner`.
     """
 
     schedules: ClassVar[tuple[str, ...]] = tuple(SCHEDULES)
@@ -63,18 +66,9 @@ class GradualPruner(ScoredPruner):
     def scheduled(self, step: int) -> float:
         """The sparsity after the update of iteration number `step`."""
         if step >= self.end:
-            return self.sparsity
+            return self.target
         progress = (step - self.begin) / (self.end - self.begin)
-        return SCHEDULES[self.schedule](progress, self.sparsity)
-
-
-class GradualMagnitude(GradualPruner):
-    """Gradual magnitude pruning: the weights of least magnitude go, and do not come back.
-
-    `schedule`: "cubic" (arXiv:1710.01878) or "exponential" (in density). `allocation`: "global",
-    or a quota, "uniform", "uniform+", "ERK" or "IGQ", inside which each layer is ranked by itself.
-    `skip` names weights or layers left dense, which do not count. `effective`: see `ScoredPruner`.
-    """
+        return SCHEDULES[self.schedule](progress, self.target)
 
     def update(self) -> None:
         if self.is_due(self.step):

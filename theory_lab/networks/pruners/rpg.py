@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from theory_lab.core import UsageError
 from theory_lab.networks.prunable import Prunable, check_choice
-from theory_lab.networks.pruners.magnitude import RAMP, GradualPruner
+from theory_lab.networks.pruners.magnitude import RAMP, GradualMagnitude
 from theory_lab.networks.pruners.rank_term import mean_rank_loss
 from theory_lab.networks.pruners.scored import Options
 from theory_lab.networks.selection import keep_largest
@@ -25,7 +25,7 @@ first 90 % of the training, mask updates until 90.1 %. It may end before the tar
 AUTHORS_END = 0.901
 
 
-class RPG(GradualPruner):
+class RPG(GradualMagnitude):
     """Gradual magnitude pruning that, at each update, also swaps weights in each layer.
 
     At an update the weights of largest |w| over all layers are kept at the scheduled sparsity. Then
@@ -34,14 +34,15 @@ class RPG(GradualPruner):
     skips this step. What grows back in the update that drops it keeps its value, the rest starts at
     0. The gradient is that of task loss + `strength` * mean rank loss: `mode="growth_only"` adds the
     rank loss at the updates alone, as the authors do, so that it acts through growth only;
-    "every_step" trains with it. `energy`: see `mean_rank_loss`; a smaller one leaves a higher rank.
+    "every_step" trains with it. `energy`: the share of each matrix's energy that is its tail, which
+    the rank loss raises (`mean_rank_loss`).
 
     `linear` includes linear layers in the rank loss; the authors prune them without. `strength=0` is
     RigL's growth, `growth="random"` SET's (drawn from `seed`), `swap=0` gradual magnitude pruning.
     `schedule`: "exponential" (in density) and "cubic" meet the target at `end`, "authors" is theirs.
     """
 
-    schedules = (*GradualPruner.schedules, AUTHORS)
+    schedules = (*GradualMagnitude.schedules, AUTHORS)
 
     def __init__(
         self,
@@ -69,21 +70,17 @@ class RPG(GradualPruner):
         )  # fmt: skip
         if schedule == AUTHORS:
             self._follow_authors(begin, end)
-        self.mode, self.growth = (
-            check_choice("mode", mode, MODES),
-            check_choice("growth", growth, GROWTHS),
-        )
-        self.strength, self.energy, self.swap = (
-            strength,
-            _share("energy", energy),
-            _share("swap", swap),
-        )
+        self.mode = check_choice("mode", mode, MODES)
+        self.growth = check_choice("growth", growth, GROWTHS)
+        self.energy, self.swap = _share("energy", energy), _share("swap", swap)
+        self.strength = strength
         self._ranked = [w for w in self.weights if linear or w.is_convolution]
         self._generator = torch.Generator().manual_seed(seed)
         self._gains: list[Tensor] | None = None
 
     def loss_term(self) -> Tensor | float:
-        needed = self.mode == "every_step" or self._swaps(self.step + 1)
+        grows = self.growth == "gradient" and self._swaps(self.step + 1)
+        needed = self.mode == "every_step" or grows
         if not (needed and self.strength and self._ranked):
             return 0.0
         weights = [weight.parameter for weight in self._ranked]
@@ -96,15 +93,10 @@ class RPG(GradualPruner):
         super().after_backward()
         return not swaps
 
-    @torch.no_grad()
-    def update(self) -> None:
-        if not self.is_due(self.step):
-            return
-        masks = self.select(self.magnitudes(), self.scheduled(self.step))
-        if self._swaps(self.step):
-            masks = self._swapped(masks)
-        self.set_masks(masks)
-        self._is_at_target = self.scheduled(self.step) == self.target
+    def select(self, scores: Sequence[Tensor], sparsity: float) -> list[Tensor]:
+        """The masks that `scores` give at this sparsity, with the swaps of this iteration."""
+        masks = super().select(scores, sparsity)
+        return self._swapped(masks) if self._swaps(self.step) else masks
 
     def is_due(self, step: int) -> bool:
         if self.schedule != AUTHORS:
@@ -116,12 +108,17 @@ class RPG(GradualPruner):
             return super().scheduled(step)
         update, updates = step // self.every - 1, int(RAMP * self.steps) // self.every
         if update >= updates:
-            return self.sparsity
-        return schedules.exponential_density(update / updates, self.sparsity)
+            return self.target
+        return schedules.exponential_density(update / updates, self.target)
 
     def _follow_authors(self, begin: int, end: int | None) -> None:
         if begin != 0 or end is not None:
             raise UsageError("The authors' schedule sets begin and end itself; leave them out.")
+        if self._connectivity is not None:
+            raise UsageError(
+                "The authors' schedule may miss its target, and swaps at its last update; for an"
+                ' effective target take schedule="exponential".'
+            )
         self.end = int(AUTHORS_END * self.steps)
         if self.end <= self.every:
             raise UsageError(
@@ -140,6 +137,7 @@ class RPG(GradualPruner):
         gradient = weight.parameter.grad
         return torch.zeros(shape, device=device) if gradient is None else gradient.abs()
 
+    @torch.no_grad()
     def _swapped(self, masks: list[Tensor]) -> list[Tensor]:
         """Per layer: without the smallest |w|, with as many of the largest gain."""
         if self._gains is None:

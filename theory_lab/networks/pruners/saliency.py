@@ -50,14 +50,13 @@ class OneShotPruner(ScoredPruner):
             self._prune()
 
     def _prune(self) -> None:
-        self.prune_to(self.sparsity, self.order())
-        self.apply_masks()
+        self.prune_to(self.target, self.order())
 
     @torch.no_grad()
     def order(self) -> list[Tensor]:
         """Scores that put the weights in the order of their removal.
 
-        With several rounds these are places 0, 1, ... in that order: what an earlier round removed
+        With several rounds these are places 1, 2, ... in that order: what an earlier round removed
         stands before all that a later one did, what is left at the target comes last.
         """
         masks = [torch.ones_like(weight.parameter, dtype=torch.bool) for weight in self.weights]
@@ -66,7 +65,7 @@ class OneShotPruner(ScoredPruner):
         places = torch.zeros(self.size, dtype=torch.float64, device=masks[0].device)
         for progress in (number / self.rounds for number in range(1, self.rounds + 1)):
             worth = flatten(self.saliency(masks)).masked_fill_(~flatten(masks).bool(), -1.0)
-            kept = self.size - round(self.size * exponential_density(progress, self.sparsity))
+            kept = self.size - round(self.size * exponential_density(progress, self.target))
             left = keep_largest(split_like(worth, masks), kept)
             _place(places, worth, flatten(masks).bool() & ~flatten(left).bool())
             masks = left

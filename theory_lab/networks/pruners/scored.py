@@ -15,7 +15,12 @@ from theory_lab.networks.pruners.allocation import ALLOCATIONS, layer_counts
 from theory_lab.networks.pruners.base import Batches, Pruner
 from theory_lab.networks.pruners.batches import example_of
 from theory_lab.networks.pruners.connectivity import Connectivity
-from theory_lab.networks.selection import check_count, keep_largest, keep_largest_each
+from theory_lab.networks.selection import (
+    check_count,
+    keep_largest,
+    keep_largest_each,
+    places_of_removal,
+)
 from theory_lab.numerics import paths
 
 
@@ -36,6 +41,8 @@ class ScoredPruner(Pruner):
     it at most at the target; one more would exceed it. `batches` then shows what an input is.
     """
 
+    target: float
+
     def __init__(
         self,
         model: nn.Module,
@@ -49,7 +56,6 @@ class ScoredPruner(Pruner):
         skip: Collection[str] = (),
     ) -> None:
         super().__init__(model, optimizer, sparsity=sparsity, steps=steps, skip=skip)
-        self.sparsity: float = sparsity
         self.allocation = check_choice("allocation", allocation, ALLOCATIONS)
         self.batches = batches
         self._is_at_target = False
@@ -102,15 +108,27 @@ class ScoredPruner(Pruner):
         self, connectivity: Connectivity, scores: Sequence[Tensor], inactive: int
     ) -> int:
         """The most weights removed, lowest scores first, with at most `inactive` on no path."""
+        places = self._places(scores)
 
         def found(removed: int) -> float:
             try:
-                masks = self.without(scores, removed)
+                counts = self._counts(removed)
             except UsageError:  # more than the quota, or one weight a layer, can spare
                 return math.inf
+            if self.allocation == "global":
+                masks = [place >= removed for place in places]
+            else:
+                pairs = zip(places, counts, strict=True)
+                masks = [place >= place.numel() - count for place, count in pairs]
             return self.size - connectivity.active_count(masks)
 
         return paths.largest_prefix(found, self.size, inactive)
+
+    def _places(self, scores: Sequence[Tensor]) -> list[Tensor]:
+        """Where weights stand in the order of removal, of all of them or of their layer."""
+        if self.allocation == "global":
+            return places_of_removal(scores)
+        return [places_of_removal([score])[0] for score in scores]
 
     def state_dict(self) -> dict[str, Any]:
         return super().state_dict() | {"is_at_target": self._is_at_target}

@@ -30,8 +30,8 @@ class SynFlow(OneShotPruner):
     Linearised as by the authors of arXiv:2107.02306: weights |w|, no biases, normalisation and
     activations left out, average instead of maximum pooling, ones for embeddings. The scores are
     positive exactly on the active weights, up to taps that see padding alone; so with many rounds
-    hardly a weight is left disconnected. In float64: R may lie between 1e-300 and 1e300; beyond,
-    UsageError. `batches` shows the shape of an input. Source of the score: arXiv:2006.05467.
+    hardly a weight is left disconnected. In float64; UsageError where that overflows. `batches`
+    shows the shape of an input. Source of the score: arXiv:2006.05467.
     """
 
     def __init__(
@@ -49,26 +49,22 @@ class SynFlow(OneShotPruner):
             model, optimizer, sparsity=sparsity, steps=steps, at=at, rounds=rounds, **options
         )
 
-    def order(self) -> list[Tensor]:
-        self._linear, self._input = linearised(self.model), example_of(self.batches)
-        if self._input.is_floating_point():
-            self._input = torch.ones_like(self._input, dtype=torch.float64)
-        self._input = self._input.to(self.weights[0].parameter.device)
-        return super().order()
-
     @torch.enable_grad()
     def saliency(self, masks: Sequence[Tensor]) -> list[Tensor]:
+        linear, example = linearised(self.model), example_of(self.batches).to(masks[0].device)
+        if example.is_floating_point():
+            example = torch.ones_like(example, dtype=torch.float64)
         weights = {
             weight.name: weight.parameter.detach().double().abs().masked_fill_(~mask, 0.0)
             for weight, mask in zip(self.weights, masks, strict=True)
         }
         leaves = [weight.requires_grad_() for weight in weights.values()]
-        flow = functional_call(self._linear, weights, (self._input,)).sum()
+        flow = functional_call(linear, weights, (example,)).sum()
         gradients = torch.autograd.grad(flow, leaves)
         if not bool(torch.isfinite(flow)):
             raise UsageError(
-                f"SynFlow's flow is {float(flow)}, beyond float64; prune the network before its"
-                " weights have grown, or use another pruner."
+                f"SynFlow's flow is {float(flow.detach())}, beyond float64; prune the network"
+                " before its weights have grown, or use another pruner."
             )
         return [g * leaf.detach() for g, leaf in zip(gradients, leaves, strict=True)]
 
