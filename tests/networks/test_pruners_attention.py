@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from theory_lab.core import UsageError
+from theory_lab.networks import models
 from theory_lab.networks.blocks import as_matrix
 from theory_lab.networks.prunable import Prunable, count_zeros
 from theory_lab.networks.pruners import SequentialAttention
@@ -346,6 +347,12 @@ def test_a_block_larger_than_its_layer_is_named() -> None:
         _pruner(mlp(), block=13)
 
 
+@pytest.mark.parametrize("options", [{"rate": 0.0}, {"updates": 0}])
+def test_an_impossible_rise_is_named(options: dict) -> None:
+    with pytest.raises(UsageError, match="rate > 0, updates >= 1"):
+        _pruner(mlp(), **options)
+
+
 def test_two_parametrising_pruners_are_one_too_many() -> None:
     model = mlp()
     SequentialAttention(model, sgd(model), sparsity=0.5, steps=10)
@@ -375,3 +382,25 @@ def test_batch_norm_blinds_logits_across_rows_of_blocks(has_norm: bool) -> None:
     (gradient,) = torch.autograd.grad(loss, logits)
     share = gradient.sum(1).abs().max() / gradient.abs().sum(1).min()
     assert share < 1e-11 if has_norm else share > 1e-3
+
+
+def test_a_residual_network_for_users() -> None:
+    model = models.resnet(20)
+    opt = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    prune = SequentialAttention(model, opt, block=(8, 8), sparsity=0.9, steps=3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(opt, 3)
+    for _ in range(3):
+        opt.zero_grad()
+        loss = model(torch.randn(2, 3, 32, 32)).square().mean() + prune.loss_term()
+        loss.backward()
+        if prune.after_backward():
+            opt.step()
+        prune.after_step()
+        schedule.step()
+    prune.finish()
+    plain = models.resnet(20)
+    plain.load_state_dict(model.state_dict())
+    kept = sum(int(mask.sum()) for mask in prune.masks().values())
+    assert prune.reached()
+    assert prune.size == 270_896 - 3 * 16 * 9 - 64 * 10  # without the first and the last layer
+    assert abs(kept - 0.1 * prune.size) <= 32 * len(prune.weights)  # half a block a layer
