@@ -11,7 +11,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, is_numpy_array
+
+SAFE_SQUARES = (1e-20, 1e20)
+"""|W|^2 between these: squares of entries neither vanish nor overflow, in float32 too."""
 
 
 class RankLoss(NamedTuple):
@@ -25,27 +28,46 @@ class RankLoss(NamedTuple):
 def rank_loss(W: Any, *, rank: int | None = None, energy: float | None = None) -> RankLoss:
     """The rank loss of W (m, n) at k = `rank`, or at the k whose tail is nearest to `energy`.
 
-    With T the eigenvectors of the Gram matrix of Wn that belong to the tail, and tau the sum of
-    their eigenvalues, the gradient is -(2/|W|) (T T^T - tau I) Wn; for m > n the factor stands on
-    the right. It needs s_k > s_{k+1}. W = 0 has loss 0 and gradient 0.
+    With T the eigenvectors of the Gram matrix that belong to the tail, H the others, and tau the
+    tail's share of the eigenvalues, the gradient is for m <= n
+
+        -(2/|W|^2) (T T^T W - tau W)  =  -(2/|W|^2) ((1 - tau) W - H H^T W),
+
+    of which the one with fewer columns is computed; for m > n the projector stands on the right. It
+    needs s_k > s_{k+1}. |W|^2 is the trace of the Gram matrix, summed in float64. W = 0 has loss 0
+    and gradient 0.
 
     Source: the loss and the rule for k are those of arXiv:2311.17493 and its authors' code.
     """
     if (rank is None) == (energy is None):
         raise ValueError("rank_loss needs either rank or energy: which approximation to leave.")
-    xp, norm = array_namespace(W), frobenius_norm(W)
-    if norm == 0:
-        return RankLoss(0.0, xp.zeros_like(W), 0)
-    Wn = W / norm
-    eigenvalues, vectors = xp.linalg.eigh(_gram(Wn))
-    tails = xp.cumulative_sum(_nonnegative(xp, eigenvalues), axis=0)
+    xp, gram = array_namespace(W), _gram(W)
+    square = float(xp.sum(xp.astype(xp.linalg.diagonal(gram), xp.float64)))
+    if not SAFE_SQUARES[0] < square < SAFE_SQUARES[1]:
+        return _rescaled(W, rank, energy)
+    eigenvalues, vectors = _eigen(xp, gram)
+    tails = xp.cumulative_sum(_nonnegative(xp, eigenvalues / square), axis=0)
     k = _nearest(xp, tails, energy) if rank is None else _checked(rank, tails.shape[0])
     tail = tails.shape[0] - k
-    tau, T = float(tails[tail - 1]), vectors[:, :tail]
-    projector = T @ T.T - tau * xp.eye(vectors.shape[0], dtype=W.dtype, device=W.device)
-    projector = (-2 / norm) * projector
-    gradient = projector @ Wn if W.shape[0] <= W.shape[1] else Wn @ projector
-    return RankLoss(-tau, gradient, k)
+    tau = float(tails[tail - 1])
+    if tail <= k:
+        S, of_part, of_whole = vectors[:, :tail], -2 / square, 2 * tau / square
+    else:
+        S, of_part, of_whole = vectors[:, tail:], 2 / square, -2 * (1 - tau) / square
+    scaled = of_part * S
+    part = scaled @ (S.T @ W) if W.shape[0] <= W.shape[1] else (W @ S) @ scaled.T
+    return RankLoss(-tau, part + of_whole * W, k)
+
+
+def _rescaled(W: Any, rank: int | None, energy: float | None) -> RankLoss:
+    """The rank loss of W / max|W|, whose gradient is max|W| times as large: squares of the entries
+    of W itself leave the range of their type."""
+    xp = array_namespace(W)
+    if frobenius_norm(W) == 0:
+        return RankLoss(0.0, xp.zeros_like(W), 0)
+    largest = float(xp.max(xp.abs(W)))
+    loss = rank_loss(W / largest, rank=rank, energy=energy)
+    return loss._replace(gradient=loss.gradient / largest)
 
 
 def frobenius_norm(W: Any) -> float:
@@ -104,6 +126,18 @@ def entropy_rank(squares: Any) -> float:
 
 def _gram(W: Any) -> Any:
     return W @ W.T if W.shape[0] <= W.shape[1] else W.T @ W
+
+
+def _eigen(xp: Any, gram: Any) -> tuple[Any, Any]:
+    """Eigenvalues, ascending, and eigenvectors in columns.
+
+    For numpy's arrays by scipy: the same routine, from a LAPACK that its wheels build to be faster.
+    """
+    if not is_numpy_array(gram):
+        return xp.linalg.eigh(gram)
+    from scipy.linalg import eigh
+
+    return eigh(gram.T, driver="evd", overwrite_a=True, check_finite=False)
 
 
 def _nonnegative(xp: Any, eigenvalues: Any) -> Any:

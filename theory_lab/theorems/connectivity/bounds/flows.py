@@ -65,12 +65,21 @@ def total(f: Facts) -> np.ndarray:
 
 
 def most_paths(f: Facts) -> float:
-    """Above every gradient of SynFlow with all weights 1: (most paths into a unit) times (most
-    paths out of one)."""
+    """Above every score of SynFlow with all weights 1: (most paths into a unit) times (most paths
+    out of one)."""
     into, out_of = path_sums(*adjacency(dict(f, values=np.ones(f["mask"].shape))))
     return float(into.max() * out_of.max())
 
 
 def is_representable(f: Facts) -> bool:
-    """Whether path counts stay below the largest number of the type `dtype`."""
-    return most_paths(f) <= np.finfo(f["dtype"]).max
+    """Whether sums over paths, of weights up to `extremes[1]`, stay below the largest number of the
+    type `dtype`."""
+    largest = len(f["units"]) * np.log(max(1.0, f["extremes"][1]))
+    return bool(np.log(max(1.0, most_paths(f))) + largest <= np.log(np.finfo(f["dtype"]).max))
+
+
+def is_above_zero(f: Facts) -> bool:
+    """Whether the product along the longest path, of weights from `extremes[0]` on, stays above the
+    least normal number of the type `dtype`."""
+    least = len(f["units"]) * np.log(min(1.0, f["extremes"][0]))
+    return bool(least >= np.log(np.finfo(f["dtype"]).tiny))

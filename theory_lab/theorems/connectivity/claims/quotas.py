@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from theory_lab.core import Claim, Source
+from theory_lab.core import Claim, Condition, Source
 from theory_lab.theorems.connectivity.bounds import quotas as bounds
 from theory_lab.theorems.connectivity.claims.effective_mask import PAPER
 from theory_lab.theorems.connectivity.experiments.quotas import QUOTA, UNIFORM_PLUS
@@ -118,6 +118,7 @@ UNIFORM_PLUS_LIMIT = Claim(
     experiment=UNIFORM_PLUS,
     predict=lambda f: bounds.uniform_plus_limit(f["sizes"].tolist()),
     measure="limit",
+    conditions=[Condition("at least 3 layers", lambda f: len(f["sizes"]) >= 3)],
     rivals={"with the last layer dense": lambda f: bounds.all_of_last_limit(f["sizes"].tolist())},
     formula="c ≤ N/(n_1 + n_L/5)",
 )

@@ -34,11 +34,13 @@ def draw_support(
     *,
     rng: Stream,
 ) -> dict[str, Any]:
-    """Masks, and weights (runs, W): standard normal, or all 1 (then paths are counted)."""
+    """Masks, and weights (runs, W): standard normal, or all 1 (then paths are counted). `extremes`:
+    the least and the largest absolute value of a kept weight, 1 if there is none."""
     net = instances.draw(kind, widths, density, runs, rng=rng)
     shape = net["mask"].shape
     values = np.ones(shape) if weights == "ones" else rng.standard_normal(shape)
-    return net | dict(_values=values)
+    kept = np.append(np.abs(values[net["mask"]]), 1.0)
+    return net | dict(_values=values, extremes=np.array([kept.min(), kept.max()]))
 
 
 def draw_flow(

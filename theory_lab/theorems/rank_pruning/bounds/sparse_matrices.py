@@ -15,9 +15,23 @@ def structural_rank(mask: np.ndarray) -> int:
     return int(np.sum(mask[rows, columns]))
 
 
-def packed_structural_rank(bits: np.ndarray, columns: int) -> int:
-    """The same for a mask whose rows of `columns` entries are packed into bytes."""
-    return structural_rank(np.unpackbits(bits, axis=1, count=columns))
+def unpacked(bits: np.ndarray, columns: int) -> np.ndarray:
+    """The mask (m, columns) whose rows are packed into bytes."""
+    return np.unpackbits(bits, axis=1, count=columns)
+
+
+def within_components(mask: np.ndarray) -> int:
+    """The sum of min(#rows, #columns) over the connected components of rows and columns joined by
+    kept entries: the largest structural rank of a mask that joins no two of them."""
+    from scipy.sparse import bmat, csr_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    entries = csr_matrix(mask)
+    _, labels = connected_components(bmat([[None, entries], [entries.T, None]]), directed=False)
+    rows, columns = (
+        np.bincount(part, minlength=labels.max() + 1) for part in np.split(labels, [len(mask)])
+    )
+    return int(np.sum(np.minimum(rows, columns)))
 
 
 def least_nonzero(mask: np.ndarray) -> int:
