@@ -170,7 +170,7 @@ def broken_patterns() -> list[Control]:
     return [
         drops("values from a density", m=20, n=30, density=0.2, values="constant block"),
         drops("n >= 1000", claims=[sparse_matrices.SPARSE_RANDOM_RANK], n=5, c=2.0, draws=6000),
-        drops("n >= 100", claims=[sparse_matrices.FULL_RANK_THRESHOLD], n=14, w=0.25, draws=7000,
+        drops("n >= 100", claims=[sparse_matrices.FULL_RANK_THRESHOLD], n=14, w=0.25, draws=6000,
               replicates=3),
     ]  # fmt: skip
 

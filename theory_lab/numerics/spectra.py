@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
 from array_api_compat import array_namespace, is_numpy_array
 
 SAFE_SQUARES = (1e-20, 1e20)
@@ -41,7 +42,10 @@ def rank_loss(W: Any, *, rank: int | None = None, energy: float | None = None) -
     """
     if (rank is None) == (energy is None):
         raise ValueError("rank_loss needs either rank or energy: which approximation to leave.")
-    xp, gram = array_namespace(W), _gram(W)
+    _require_matrix(W)
+    xp = array_namespace(W)
+    with np.errstate(over="ignore", invalid="ignore"):  # seen in the trace, and mended
+        gram = _gram(W)
     square = float(xp.sum(xp.astype(xp.linalg.diagonal(gram), xp.float64)))
     if not SAFE_SQUARES[0] < square < SAFE_SQUARES[1]:
         return _rescaled(W, rank, energy)
@@ -72,9 +76,8 @@ def _rescaled(W: Any, rank: int | None, energy: float | None) -> RankLoss:
 
 def frobenius_norm(W: Any) -> float:
     """|W|_F, summed in float64; ValueError where W is no finite matrix."""
+    _require_matrix(W)
     xp = array_namespace(W)
-    if len(W.shape) != 2:
-        raise ValueError(f"A matrix has two axes, not the shape {tuple(W.shape)}; reshape it.")
     wide = xp.astype(W, xp.float64)
     norm = float(xp.sqrt(xp.sum(wide * wide)))
     if not norm < float("inf"):
@@ -122,6 +125,11 @@ def entropy_rank(squares: Any) -> float:
     p = p / xp.sum(p)
     logarithms = xp.log(xp.where(p > 0, p, xp.ones_like(p)))
     return float(xp.exp(-xp.sum(p * logarithms)))
+
+
+def _require_matrix(W: Any) -> None:
+    if len(W.shape) != 2:
+        raise ValueError(f"A matrix has two axes, not the shape {tuple(W.shape)}; reshape it.")
 
 
 def _gram(W: Any) -> Any:

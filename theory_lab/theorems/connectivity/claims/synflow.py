@@ -99,15 +99,15 @@ LAYERS = Claim(
 SUPPORT_CLAIM = Claim(
     "connectivity.synflow_support",
     NO_GAP,
-    "A weight's SynFlow score differs from 0 exactly where it is active, as long as no path count and"
-    " no product along a path leaves the floating-point range.",
+    "A weight's SynFlow score differs from 0 exactly where it is active, as long as the sums over"
+    " paths stay in the floating-point range.",
     experiment=SUPPORT,
     predict=lambda f: effective.words(effective.effective(f)),
     measure="scored",
     scale=1.0,
     conditions=[
-        Condition("path counts are numbers of the type", flows.is_representable),
-        Condition("products along paths are numbers of the type", flows.is_above_zero),
+        Condition("sums over paths do not overflow", flows.does_not_overflow),
+        Condition("sums over paths do not underflow", flows.does_not_underflow),
     ],
     rivals={"the mask itself": lambda f: effective.words(f["mask"])},
     formula="{|w| ∂R/∂|w| > 0} = eff(M)",
