@@ -23,15 +23,13 @@ def unpacked(bits: np.ndarray, columns: int) -> np.ndarray:
 def within_components(mask: np.ndarray) -> int:
     """The sum of min(#rows, #columns) over the connected components of rows and columns joined by
     kept entries: the largest structural rank of a mask that joins no two of them."""
-    from scipy.sparse import bmat, csr_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    entries = csr_matrix(mask)
-    _, labels = connected_components(bmat([[None, entries], [entries.T, None]]), directed=False)
-    rows, columns = (
-        np.bincount(part, minlength=labels.max() + 1) for part in np.split(labels, [len(mask)])
-    )
-    return int(np.sum(np.minimum(rows, columns)))
+    kept = np.asarray(mask, dtype=np.float32)
+    linked = kept @ kept.T + np.eye(len(kept), dtype=np.float32) > 0  # rows that share a column
+    for _ in range(len(kept).bit_length()):
+        linked = linked.astype(np.float32) @ linked.astype(np.float32) > 0
+    components = np.unique(linked[kept.any(axis=1)], axis=0)
+    columns = np.count_nonzero(components.astype(np.float32) @ kept, axis=1)
+    return int(np.sum(np.minimum(np.count_nonzero(components, axis=1), columns)))
 
 
 def least_nonzero(mask: np.ndarray) -> int:
