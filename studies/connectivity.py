@@ -275,10 +275,12 @@ def broken_quotas() -> list[Control]:
         drops(erk, claims=ERK[::2], **once),
         *(drops(quotas.EXACT.name, claims=[claim], quota=quota, rounded=True, network="VGG-16",
                 compression=10.0) for quota, claim in totals.items()),
-        drops(quotas.EXACT.name, claims=[IGQ[0], *IGQ[3:]], quota="IGQ", rounded=True, layers=12,
+        drops(quotas.EXACT.name, claims=[quotas.IGQ, quotas.IGQ_COUNTS], quota="IGQ", rounded=True, layers=12,
               compression=1000.0, replicates=4),
         drops(quotas.EXACT.name, claims=ERK[:1], quota="ERK", rounded=True, layers=12,
               compression=1000.0),
+        drops(quotas.EXACT.name, claims=[quotas.IGQ_DECREASING], quota="IGQ", rounded=True, layers=12,
+              compression=3.0),
         drops("at least 3 layers", layers=2),
     ]  # fmt: skip
 

@@ -127,6 +127,7 @@ def pruned(preset: str) -> list[Case]:
         *(c for s in UNEVEN[:2] for c in grid(m=100, n=140, delta=[0.1, 0.2], **growing, **s)),
         *grid(m=140, n=100, decay=[0.0, 0.5], spread=0.5, **growing),
         *grid(claims=GROWTH[:2], m=N, n=N, density=DENSITIES, delta=0.1, replicates=2),
+        *grid(claims=GROWTH[1:2], m=60, n=90, density=[0.01, 0.1], pruning="random"),
         *grid(claims=GROWTH[2:], m=72, n=100, density=[0.02, 0.05, 0.1],
               replicates=48 if preset == "full" else 16),
     ]  # fmt: skip

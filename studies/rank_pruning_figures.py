@@ -81,16 +81,21 @@ ONE_MASK = SQUARE | dict(n=256, density=0.02, steps=100)
 
 ASCENT = Figure(
     "masked_ascent",
-    "Descent on the rank loss at a fixed magnitude mask that keeps 2 % of 200 x 256 weights"
-    " (ε = 0.2). Left: the delta-rank rises, faster with larger steps, and overshoots at e = 1."
-    " Middle: the k that the energy rule chooses follows; the loss itself stays near -ε. Right:"
-    " singular values of W / |W| before and after, at e = 0.1; none beyond the structural rank"
-    " of the mask.",
+    "Descent on the rank loss at a fixed magnitude mask that keeps 2 % of 200 x 256 weights. Above:"
+    " the delta-rank rises, faster with larger steps, and overshoots at e = 1 (left); the higher the"
+    " target ε of the tail, the further (right). Below: the k that the energy rule chooses follows,"
+    " while the loss itself stays near -ε (left); singular values of W / |W| before and after, at"
+    " e = 0.1, of which none is beyond the structural rank of the mask (right).",
     masked_ascent.CLAIMS[2:],
     [
         Curves(
             [Series("e = {}", MASKED_ASCENT, "deltas", "step", where=ONE_MASK | dict(eps=0.2), by="e")],
-            xlabel="step", ylabel=r"delta-rank ($\delta = 0.1$)", ylim=(0, None),
+            xlabel="step", ylabel=r"delta-rank ($\delta = 0.1$)", ylim=(0, None), title=r"$\varepsilon = 0.2$",
+            marks=[Mark("structural rank of the mask", lambda f: sprank(f))],
+        ),
+        Curves(
+            [Series("ε = {}", MASKED_ASCENT, "deltas", "step", where=ONE_MASK | dict(e=0.1), by="eps")],
+            xlabel="step", ylabel=r"delta-rank ($\delta = 0.1$)", ylim=(0, None), title=r"$e = 0.1$",
             marks=[Mark("structural rank of the mask", lambda f: sprank(f))],
         ),
         Curves(
@@ -104,6 +109,7 @@ ASCENT = Figure(
             marks=[Mark("structural rank of the mask", lambda f: sprank(f), vertical=True)],
         ),
     ],
+    columns=2,
 )  # fmt: skip
 
 LOSS_OF_RANK = Figure(
