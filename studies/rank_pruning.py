@@ -183,6 +183,7 @@ def broken_ascents() -> list[Control]:
         drops(ascent.MASKED.name, claims=ONE_STEP[:1], m=12, n=12, k=1, e=1.0, density=0.35,
               replicates=12),
         drops("e tau <= 1", claims=ONE_STEP[:1], m=8, n=12, k=1, e=4.0, masked=True),
+        drops("e tau <= 1", claims=ONE_STEP[1:], m=64, n=88, k=5, e=10.0, masked=True, density=0.1),
         drops("|M o R|_2 <= tau s_1", m=8, n=8, k=2, e=0.1, masked=True, **TIED),
         drops(ascent.SMALL_STEPS.name, claims=ASCENT[:2], m=40, n=900, density=0.1, e=1.0, **GAUSSIAN),
         drops(ascent.NOT_FLAT.name, claims=ASCENT[:2], **flat),

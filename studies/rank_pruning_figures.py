@@ -53,15 +53,16 @@ RANDOM = Figure(
     sparse_matrices.CLAIMS[2:],
     [
         Curves(
-            [Series("n = 4000", SPARSE_RANK, "ratio", "c", line=lambda f, c: bounds.karp_sipser(c))],
+            [Series("n = 4000", SPARSE_RANK, "ratio", "c", dict(n=4000),
+                    line=lambda f, c: bounds.karp_sipser(c))],
             xlabel="entries a row c",
             ylabel="structural rank / n",
             ylim=(0, 1.03),
             marks=[Mark("c = e", math.e, vertical=True)],
         ),
         Curves(
-            [Series("n = {}", FULL_RANK, "full", "w", by="n",
-                    line=lambda f, w: bounds.full_rank_probability(f["n"], w))],
+            [Series(f"n = {n}", FULL_RANK, "full", "w", dict(n=n),
+                    line=lambda f, w: bounds.full_rank_probability(f["n"], w)) for n in (100, 300)],
             xlabel=r"$w = pn - \log n$",
             ylabel="probability of full rank",
             ylim=(-0.03, 1.03),
@@ -82,8 +83,8 @@ ONE_MASK = SQUARE | dict(n=256, density=0.02, steps=100)
 ASCENT = Figure(
     "masked_ascent",
     "Descent on the rank loss at a fixed magnitude mask that keeps 2 % of 200 x 256 weights. Above:"
-    " the delta-rank rises, faster with larger steps, and overshoots at e = 1 (left); the higher the"
-    " target ε of the tail, the further (right). Below: the k that the energy rule chooses follows,"
+    " the delta-rank rises, faster with larger steps, and overshoots at e = 1 (left), for every target"
+    " ε of the tail (right). Below: the k that the energy rule chooses follows,"
     " while the loss itself stays near -ε (left); singular values of W / |W| before and after, at"
     " e = 0.1, of which none is beyond the structural rank of the mask (right).",
     masked_ascent.CLAIMS[2:],
