@@ -9,6 +9,7 @@ exact rank. |W|_F is summed in float64: in float32 it would be the largest error
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,15 +50,15 @@ def rank_loss(W: Any, *, rank: int | None = None, energy: float | None = None) -
     square = float(xp.sum(xp.astype(xp.linalg.diagonal(gram), xp.float64)))
     if not SAFE_SQUARES[0] < square < SAFE_SQUARES[1]:
         return _rescaled(W, rank, energy)
-    eigenvalues, vectors = _eigen(xp, gram)
-    tails = xp.cumulative_sum(_nonnegative(xp, eigenvalues / square), axis=0)
+    eigen = _eigen(xp, gram)
+    tails = xp.cumulative_sum(_nonnegative(xp, eigen.values / square), axis=0)
     k = _nearest(xp, tails, energy) if rank is None else _checked(rank, tails.shape[0])
     tail = tails.shape[0] - k
     tau = float(tails[tail - 1])
     if tail <= k:
-        S, of_part, of_whole = vectors[:, :tail], -2 / square, 2 * tau / square
+        S, of_part, of_whole = eigen.vectors(slice(0, tail)), -2 / square, 2 * tau / square
     else:
-        S, of_part, of_whole = vectors[:, tail:], 2 / square, -2 * (1 - tau) / square
+        S, of_part, of_whole = eigen.vectors(slice(tail, None)), 2 / square, -2 * (1 - tau) / square
     scaled = of_part * S
     part = scaled @ (S.T @ W) if W.shape[0] <= W.shape[1] else (W @ S) @ scaled.T
     return RankLoss(-tau, part + of_whole * W, k)
@@ -136,16 +137,40 @@ def _gram(W: Any) -> Any:
     return W @ W.T if W.shape[0] <= W.shape[1] else W.T @ W
 
 
-def _eigen(xp: Any, gram: Any) -> tuple[Any, Any]:
-    """Eigenvalues, ascending, and eigenvectors in columns.
+class _Eigen(NamedTuple):
+    """Eigenvalues, ascending, and the eigenvectors of a slice of them, in columns."""
 
-    For numpy's arrays by scipy: the same routine, from a LAPACK that its wheels build to be faster.
+    values: Any
+    vectors: Callable[[slice], Any]
+
+
+def _eigen(xp: Any, gram: Any) -> _Eigen:
+    if is_numpy_array(gram) and gram.shape[0] > 1:
+        return _numpy_eigen(gram)
+    values, vectors = xp.linalg.eigh(gram)
+    return _Eigen(values, lambda part: vectors[:, part])
+
+
+def _numpy_eigen(gram: np.ndarray) -> _Eigen:
+    """By Householder reflections to a tridiagonal matrix, and divide and conquer there. Only the
+    eigenvectors that are asked for are reflected back, and scipy's LAPACK is built to be faster than
+    that of numpy's wheels. Overwrites `gram`.
     """
-    if not is_numpy_array(gram):
-        return xp.linalg.eigh(gram)
-    from scipy.linalg import eigh
+    from scipy.linalg import get_lapack_funcs
 
-    return eigh(gram.T, driver="evd", overwrite_a=True, check_finite=False)
+    sytrd, stevd, ormqr = get_lapack_funcs(("sytrd", "stevd", "ormqr"), (gram,))
+    room = 64 * len(gram)
+    reflections, diagonal, beside, scales, _ = sytrd(gram.T, lower=1, lwork=room, overwrite_a=1)
+    values, inner, failed = stevd(diagonal, beside)
+    if failed:
+        raise np.linalg.LinAlgError("The eigenvalues of a Gram matrix did not converge.")
+
+    def vectors(part: slice) -> np.ndarray:
+        chosen = inner[:, part]
+        turned = ormqr("L", "N", reflections[1:, :-1], scales, chosen[1:], room)[0]
+        return np.concatenate([chosen[:1], turned])
+
+    return _Eigen(values, vectors)
 
 
 def _nonnegative(xp: Any, eigenvalues: Any) -> Any:
