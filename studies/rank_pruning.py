@@ -187,6 +187,10 @@ def broken_ascents() -> list[Control]:
         drops("|M o R|_2 <= tau s_1", m=8, n=8, k=2, e=0.1, masked=True, **TIED),
         drops(ascent.SMALL_STEPS.name, claims=ASCENT[:2], m=40, n=900, density=0.1, e=1.0, **GAUSSIAN),
         drops(ascent.NOT_FLAT.name, claims=ASCENT[:2], **flat),
+        drops("<u_1, (M o A_k) v_1> > (1 - tau) s_1", m=29, n=36, density=0.2, decay=0.0, spread=0.0,
+              e=0.01, steps=60, eps=0.01),
+        drops("eps <= .4", claims=ASCENT[1:2], m=44, n=47, density=0.05, kind="student", decay=0.5,
+              spread=0.1, e=0.1, steps=1, eps=0.6),
     ]  # fmt: skip
 
 

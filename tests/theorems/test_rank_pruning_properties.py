@@ -139,6 +139,16 @@ def test_a_mask_of_two_components_never_joins_them() -> None:
         ),
         (masks.MAGNITUDE_LOSES_RANK, dict(m=150, n=110, density=0.026, spread=0.0), "min(m, n)"),
         (masks.GROWTH_DELTA, dict(m=107, n=125, density=0.32, eps=0.1), "at most 10 entries"),
+        (
+            masked_ascent.ASCENT_STABLE,
+            dict(m=29, n=36, density=0.2, decay=0.0, spread=0.0, e=0.01, steps=60, eps=0.01),
+            "(1 - tau) s_1",
+        ),
+        (
+            masked_ascent.ASCENT_STABLE,
+            dict(m=44, n=47, density=0.05, kind="student", e=0.1, steps=1, eps=0.6),
+            "eps <= .4",
+        ),
         (sparse_matrices.SPARSE_RANDOM_RANK, dict(n=5, c=2.0, draws=50), "n >= 1000"),
         (sparse_matrices.FULL_RANK_THRESHOLD, dict(n=14, w=0.25, draws=50), "n >= 100"),
     ],

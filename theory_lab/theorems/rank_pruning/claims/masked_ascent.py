@@ -83,12 +83,19 @@ ASCENT_DELTA = Claim(
 ASCENT_STABLE = Claim(
     "rank_pruning.masked_ascent.stable_rank",
     RANK_LOSS,
-    "Small steps down the rank loss at a fixed mask raise the stable rank.",
+    "Small steps down the rank loss at a fixed mask raise the stable rank where the first one does to"
+    " first order: where it pushes s_1 down harder than W as a whole.",
     relation=">=",
     experiment=MASKED_ASCENT,
     predict=lambda f: measures.stable_rank(f["spectrum"]),
     measure="stable_rank",
-    conditions=[SMALL_STEPS, NOT_FLAT],
+    conditions=[
+        SMALL_STEPS,
+        NOT_FLAT,
+        Condition("<u_1, (M o A_k) v_1> > (1 - tau) s_1", lambda f: f["push"] > 0),
+        Condition("eps <= .4", lambda f: f["eps"] <= 0.4),
+    ],
+    observed=["push"],
     basis="finding",
     formula="stable(W_t) ≥ stable(W_0)",
 )
