@@ -4,7 +4,8 @@ W: (m, n) is normalised to Wn = W / |W|_F, whose squared singular values s_1^2 >
 r = min(m, n), sum to 1. They are the eigenvalues of the smaller Gram matrix, Wn Wn^T or Wn^T Wn;
 an eigen-solve of it is several times faster than a singular value decomposition. Array API; in
 float32 squared singular values are good to about 1e-6, which is enough for energies, not for the
-exact rank. |W|_F is summed in float64: in float32 it would be the largest error of the gradient.
+exact rank. |W|_F, or the trace of the Gram matrix, is summed in float64: a norm summed in float32
+would be the largest error of the gradient.
 """
 
 from __future__ import annotations
