@@ -136,6 +136,7 @@ def sampled(full: bool) -> list[Case]:
     cases = []
     for quota, ladder in SAMPLES.items():
         for compression, (draws, block) in ladder.items():
+            draws = max(draws, 3000) if full else draws
             cases += grid(claims=MEAN, widths=LENET, quota=quota, compression=compression,
                           draws=draws, block=block, replicates=4 if full else 1)  # fmt: skip
         cases += grid(claims=DEATH, widths=LENET, quota=quota, compression=DYING[quota],
@@ -217,7 +218,7 @@ def cases(preset: str) -> list[Case]:
 
 def controls(preset: str) -> list[Control]:
     """What must break each claim: dropped conditions and rival computations."""
-    return [*broken_masks(), *broken_laws(), *broken_saliency()]
+    return [*broken_masks(), *broken_laws(), *broken_quotas(), *broken_saliency()]
 
 
 def broken_masks() -> list[Control]:
@@ -253,8 +254,34 @@ def broken_laws() -> list[Control]:
               block=20),
         drops("at most 3 layers", widths=(2, 2, 2, 2, 2), kept=(0.5, 0.5, 0.5, 0.5)),
         drops("counts are rounded", widths=[LENET, (2, 3, 2)], rounding="down"),
-        instead("ERK", claims=[quotas.IGQ_DECREASING], layers=12, quota="ERK", compression=30.0,
-                replicates=4),
+    ]  # fmt: skip
+
+
+def broken_quotas() -> list[Control]:
+    """Other quotas, counts instead of densities, and too few layers."""
+    totals = {
+        "IGQ": quotas.IGQ_TOTAL,
+        "ERK": quotas.ERK_TOTAL,
+        "uniform+": quotas.UNIFORM_PLUS_TOTAL,
+    }
+    gas, erk = quotas.IDEAL_GAS.name, quotas.ERK_SOLVED.name
+    once = dict(quota="ERK, solved once", network="VGG-16", compression=3.0)
+    uniform = dict(quota="uniform", layers=12, compression=30.0)
+    return [
+        drops(gas, claims=[quotas.IGQ, quotas.IGQ_COUNTS], **uniform),
+        drops(gas, claims=[quotas.IGQ_DECREASING], layers=12, quota="ERK", compression=30.0,
+              replicates=4),
+        drops(gas, claims=[quotas.IGQ_AT_MOST_ONE], **once),
+        drops(erk, claims=ERK[::2], **once),
+        *(drops(quotas.EXACT.name, claims=[claim], quota=quota, rounded=True, network="VGG-16",
+                compression=10.0) for quota, claim in totals.items()),
+        drops(quotas.EXACT.name, claims=[quotas.IGQ, quotas.IGQ_COUNTS], quota="IGQ", rounded=True, layers=12,
+              compression=1000.0, replicates=4),
+        drops(quotas.EXACT.name, claims=ERK[:1], quota="ERK", rounded=True, layers=12,
+              compression=1000.0),
+        drops(quotas.EXACT.name, claims=[quotas.IGQ_DECREASING], quota="IGQ", rounded=True, layers=12,
+              compression=3.0),
+        drops("at least 3 layers", layers=2),
     ]  # fmt: skip
 
 
@@ -262,15 +289,19 @@ def broken_saliency() -> list[Control]:
     """Absolute values, biases, a sigmoid; skips; too many paths; other scores and fewer rounds."""
     net, units = dict(density=0.7, **NETS[0]), [synflow.UNITS]
     lenet = dict(widths=LENET, compression=1000.0)
-    rounds = [synflow.ROUNDS]
+    rounds, sums = [synflow.ROUNDS], [*FLOW[1:], synflow.LAYERS]
     return [
         drops("saliency keeps its sign", claims=units, score="absolute", activation="relu", **net),
         drops("no biases", claims=units, score="signed", activation="relu", bias=0.5, **net),
         drops("a homogeneous activation", claims=units, score="signed", activation="sigmoid", **net),
-        drops("SynFlow's objective", claims=[*FLOW[1:], synflow.LAYERS], score="signed", **net),
+        drops("SynFlow's objective", claims=sums, score="signed", **net),
         drops("every layer is a cut", density=0.7, **NETS[3]),
-        drops("path counts are numbers of the type", kind="mlp", widths=(16,) * 51, density=0.5,
+        drops("no biases", claims=sums, bias=0.5, **net),
+        drops("a homogeneous activation", claims=sums, activation="sigmoid", **net),
+        drops("sums over paths do not overflow", kind="mlp", widths=(16,) * 51, density=0.5,
               weights="ones", runs=1, dtype="float32"),
+        drops("sums over paths do not underflow", kind="mlp", widths=(1,) * 201, density=1.0, runs=1,
+              dtype="float32"),
         instead("magnitude", claims=[synflow.ORDER], score="magnitude", widths=(60, 40, 20, 5),
                 compression=100.0, rounds=10),
         instead("a single shot", claims=rounds, rounds=1, **lenet),

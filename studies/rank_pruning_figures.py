@@ -16,7 +16,13 @@ from theory_lab.report.plots import (
 )
 from theory_lab.theorems.rank_pruning.bounds import rank_loss as rank_loss_bounds
 from theory_lab.theorems.rank_pruning.bounds import sparse_matrices as bounds
-from theory_lab.theorems.rank_pruning.claims import low_rank, masks, rank_loss, sparse_matrices
+from theory_lab.theorems.rank_pruning.claims import (
+    low_rank,
+    masked_ascent,
+    masks,
+    rank_loss,
+    sparse_matrices,
+)
 from theory_lab.theorems.rank_pruning.experiments.low_rank import LOW_RANK
 from theory_lab.theorems.rank_pruning.experiments.masked_ascent import MASKED_ASCENT
 from theory_lab.theorems.rank_pruning.experiments.masks import GROWTH, MASKS
@@ -47,15 +53,16 @@ RANDOM = Figure(
     sparse_matrices.CLAIMS[2:],
     [
         Curves(
-            [Series("n = 4000", SPARSE_RANK, "ratio", "c", line=lambda f, c: bounds.karp_sipser(c))],
+            [Series("n = 4000", SPARSE_RANK, "ratio", "c", dict(n=4000),
+                    line=lambda f, c: bounds.karp_sipser(c))],
             xlabel="entries a row c",
             ylabel="structural rank / n",
             ylim=(0, 1.03),
             marks=[Mark("c = e", math.e, vertical=True)],
         ),
         Curves(
-            [Series("n = {}", FULL_RANK, "full", "w", by="n",
-                    line=lambda f, w: bounds.full_rank_probability(f["n"], w))],
+            [Series(f"n = {n}", FULL_RANK, "full", "w", dict(n=n),
+                    line=lambda f, w: bounds.full_rank_probability(f["n"], w)) for n in (100, 300)],
             xlabel=r"$w = pn - \log n$",
             ylabel="probability of full rank",
             ylim=(-0.03, 1.03),
@@ -67,53 +74,59 @@ RANDOM = Figure(
 
 def sprank(f):
     """Structural rank of the mask of a case."""
-    return bounds.packed_structural_rank(f["mask_bits"], f["n"])
+    return bounds.structural_rank(bounds.unpacked(f["mask_bits"], f["n"]))
 
 
-SQUARE = dict(m=192, n=192, kind="decaying", decay=0.7, spread=0.3)
+SQUARE = dict(m=200, n=200, kind="decaying", decay=0.7, spread=0.3)
 ONE_MASK = SQUARE | dict(n=256, density=0.02, steps=100)
 
 ASCENT = Figure(
     "masked_ascent",
-    "Descent on the rank loss at a fixed magnitude mask that keeps 2 % of 192 x 256 weights"
-    " (ε = 0.2). Left: the delta-rank rises, faster with larger steps, and overshoots at e = 1."
-    " Middle: the k that the energy rule chooses follows; the loss itself stays near -ε. Right:"
-    " singular values of W / |W| before and after, at e = 0.1; none beyond the structural rank"
-    " of the mask.",
-    masks.CLAIMS[:3],
+    "Descent on the rank loss at a fixed magnitude mask that keeps 2 % of 200 x 256 weights. Above:"
+    " the delta-rank rises, faster with larger steps, and overshoots at e = 1 (left), for every target"
+    " ε of the tail (right). Below: the k that the energy rule chooses follows,"
+    " while the loss itself stays near -ε (left); singular values of W / |W| before and after, at"
+    " e = 0.1, of which none is beyond the structural rank of the mask (right).",
+    masked_ascent.CLAIMS[2:],
     [
         Curves(
-            [Series("e = {}", MASKED_ASCENT, "deltas", "step", where=ONE_MASK, by="e")],
-            xlabel="step", ylabel=r"delta-rank ($\delta = 0.1$)", ylim=(0, None),
+            [Series("e = {}", MASKED_ASCENT, "deltas", "step", where=ONE_MASK | dict(eps=0.2), by="e")],
+            xlabel="step", ylabel=r"delta-rank ($\delta = 0.1$)", ylim=(0, None), title=r"$\varepsilon = 0.2$",
             marks=[Mark("structural rank of the mask", lambda f: sprank(f))],
         ),
         Curves(
-            [Series("e = {}", MASKED_ASCENT, "chosen", "step", where=ONE_MASK, by="e")],
+            [Series("ε = {}", MASKED_ASCENT, "deltas", "step", where=ONE_MASK | dict(e=0.1), by="eps")],
+            xlabel="step", ylabel=r"delta-rank ($\delta = 0.1$)", ylim=(0, None), title=r"$e = 0.1$",
+            marks=[Mark("structural rank of the mask", lambda f: sprank(f))],
+        ),
+        Curves(
+            [Series("e = {}", MASKED_ASCENT, "chosen", "step", where=ONE_MASK | dict(eps=0.2), by="e")],
             xlabel="step", ylabel="k of the energy rule", ylim=(0, None),
         ),
         Curves(
-            [Series("before", MASKED_ASCENT, "before", where=ONE_MASK | dict(e=0.1)),
-             Series("after", MASKED_ASCENT, "after", where=ONE_MASK | dict(e=0.1))],
+            [Series("before", MASKED_ASCENT, "before", where=ONE_MASK | dict(e=0.1, eps=0.2)),
+             Series("after", MASKED_ASCENT, "after", where=ONE_MASK | dict(e=0.1, eps=0.2))],
             xlabel="number of larger singular values", ylabel="singular value $s_i$", yscale="log", ylim=(1e-4, 2.0),
             marks=[Mark("structural rank of the mask", lambda f: sprank(f), vertical=True)],
         ),
     ],
+    columns=2,
 )  # fmt: skip
 
 LOSS_OF_RANK = Figure(
     "magnitude_masks",
-    "Ranks of a 192 x 192 matrix with singular values i^(-0.7) and uneven rows and columns, pruned"
+    "Ranks of a 200 x 200 matrix with singular values i^(-0.7) and uneven rows and columns, pruned"
     " to a density. Left: structural rank of the masks. Right: delta-rank (δ = 0.1) of what is"
     " left, after 100 steps of ascent at the magnitude mask, and after 20 rounds of growth by the"
     " rank gradient or at random.",
-    masks.CLAIMS[3:],
+    masks.CLAIMS,
     [
         Curves(
             [Series("magnitude", MASKS, "magnitude", "density", SQUARE),
              Series("random mask", MASKS, "random", "density", SQUARE),
              Series("grown by the rank gradient", GROWTH, "structural", "density", SQUARE | dict(growth="rank gradient", delta=0.1)),
              Series("grown at random", GROWTH, "structural", "density", SQUARE | dict(growth="random", delta=0.1))],
-            xlabel="density", ylabel="structural rank", xscale="log", ylim=(0, 205),
+            xlabel="density", ylabel="structural rank", xscale="log", ylim=(0, 213),
         ),
         Curves(
             [Series("magnitude", MASKS, "magnitude_delta", "density", SQUARE),

@@ -66,6 +66,33 @@ def test_gradient_is_autograd_through_the_decomposition(k: int) -> None:
     torch.testing.assert_close(found.gradient, expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("size", [1e-30, 1e-18, 1e18, 1e30])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_gradient_of_entries_whose_squares_leave_their_type(size: float, dtype: type) -> None:
+    W = matrix(20, 30, 0.5)
+    found = rank_loss((size * W).astype(dtype), energy=0.2)
+    exact = rank_loss(W, energy=0.2)
+    assert found.rank == exact.rank
+    assert found.value == pytest.approx(exact.value, rel=1e-4)
+    assert error(size * np.asarray(found.gradient, dtype=float), exact.gradient) <= 5e-5
+
+
+@pytest.mark.parametrize("shape", [(9, 14), (14, 9)])
+def test_both_sides_of_the_spectrum_give_the_gradient(shape: tuple[int, int]) -> None:
+    """k = 1 and 8 of 9: from the head's one vector, and from the tail's one vector."""
+    W = matrix(*shape, density=0.7)
+    for k in (1, 4, 5, 8):
+        for given_matrix in (W, torch.from_numpy(W)):
+            assert error(rank_loss(given_matrix, rank=k).gradient, gradient_by_svd(W, k)) <= 1e-11
+
+
+def test_the_matrix_itself_is_left_as_it_is() -> None:
+    W = matrix(12, 12)
+    before = W.copy()
+    rank_loss(W, energy=0.2)
+    np.testing.assert_array_equal(W, before)
+
+
 def test_norm_is_summed_in_float64() -> None:
     W = np.full((512, 4608), 0.1, dtype=np.float32)
     exact = float(np.float32(0.1)) * np.sqrt(W.size)

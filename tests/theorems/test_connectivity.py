@@ -19,6 +19,7 @@ from theory_lab.theorems.connectivity.experiments.enumeration import ENUMERATION
 from theory_lab.theorems.connectivity.experiments.laws import LAWS
 from theory_lab.theorems.connectivity.experiments.padding import PADDING
 from theory_lab.theorems.connectivity.experiments.quotas import COLLAPSE, QUOTA
+from theory_lab.theorems.connectivity.experiments.redrawn import REDRAWN
 from theory_lab.theorems.connectivity.experiments.synflow_rounds import SYNFLOW_ROUNDS
 
 
@@ -171,6 +172,7 @@ BAD: list[tuple[Experiment, dict[str, Any], str]] = [
     (BRUTE_FORCE, dict(kind="cnn", widths=(3, 3), density=0.5), "one of"),
     (BRUTE_FORCE, dict(kind="mlp", widths=(3, 0), density=0.5), "at least 1"),
     (BRUTE_FORCE, dict(kind="mlp", widths=(3, 3), density=0.0), "greater than 0"),
+    (REDRAWN, dict(widths=(5, 5), density=0.5, more=0.6), "at most 18"),
     (LAWS, dict(kind="mlp", widths=(3, 3), density=0.5, more=1.5), "at most 1"),
     (ENUMERATION, dict(widths=(3, 3), kept=(0.5, 0.5)), "one number for each layer"),
     (ENUMERATION, dict(widths=(5, 5), kept=(0.5,)), "at most 18"),

@@ -106,3 +106,37 @@ def test_float32_path_counts_are_silently_wrong() -> None:
     found = seen(synflow.SUPPORT_CLAIM, dtype="float32", **deep)
     verdict = judge_one(synflow.SUPPORT_CLAIM, found, ignore_conditions=True).verdict
     assert verdict.status == "fails"
+
+
+@pytest.mark.parametrize(
+    ("claim", "params", "condition"),
+    [
+        (claim, dict(kind="mlp", widths=(4, 5, 3), density=0.7) | broken, name)
+        for claim in (synflow.PATHS, synflow.CUTS, synflow.LAYERS)
+        for broken, name in (
+            (dict(bias=0.5), "no biases"),
+            (dict(activation="sigmoid"), "a homogeneous activation"),
+        )
+    ]
+    + [
+        (
+            synflow.SUPPORT_CLAIM,
+            dict(kind="mlp", widths=(1,) * 201, density=1.0, runs=1, dtype="float32"),
+            "sums over paths do not underflow",
+        ),
+        (quotas.UNIFORM_PLUS_LIMIT, dict(layers=2), "at least 3 layers"),
+        (quotas.IGQ, dict(layers=6, quota="ERK", compression=30.0), "ideal gas quotas"),
+    ],
+)
+def test_known_counterexamples_break_one_condition(
+    claim: Claim, params: dict[str, Any], condition: str
+) -> None:
+    found = seen(claim, **params)
+    assert [c.name for c in false_conditions(claim, found.facts)] == [condition]
+    assert judge_one(claim, found, ignore_conditions=True).verdict.status == "fails"
+
+
+@pytest.mark.parametrize("aim", [1.0, 1e10])
+def test_targets_beyond_the_last_weight_are_bracketed(aim: float) -> None:
+    for claim in target.CLAIMS:
+        assert status(claim, kind="mlp", widths=(8, 12, 8, 4), target=aim) == "holds", claim.id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,12 +15,19 @@ from theory_lab.core.judge import false_conditions, observe
 from theory_lab.lab.plan import Cell
 from theory_lab.lab.worker import run_cell
 from theory_lab.theorems.rank_pruning import strategies
-from theory_lab.theorems.rank_pruning.claims import low_rank, masks, rank_loss, sparse_matrices
+from theory_lab.theorems.rank_pruning.bounds import sparse_matrices as bounds
+from theory_lab.theorems.rank_pruning.claims import (
+    low_rank,
+    masked_ascent,
+    masks,
+    rank_loss,
+    sparse_matrices,
+)
 from theory_lab.theorems.rank_pruning.experiments.energy_rule import ENERGY_RULE
 from theory_lab.theorems.rank_pruning.experiments.masked_ascent import MASKED_ASCENT
 from theory_lab.theorems.rank_pruning.experiments.masks import GROWTH, MASKS
 from theory_lab.theorems.rank_pruning.experiments.rank_loss import GRADIENT, POSITIONS
-from theory_lab.theorems.rank_pruning.experiments.sparse_rank import FULL_RANK
+from theory_lab.theorems.rank_pruning.experiments.sparse_rank import FULL_RANK, SPARSE_RANK
 
 
 def measure(claim: Claim, params: dict[str, Any]) -> Record:
@@ -95,10 +103,62 @@ def test_chain_of_ranks_never_fails(params: dict[str, Any]) -> None:
 @given(density=st.floats(0.03, 0.3), decay=st.floats(0.3, 1.0), e=st.floats(0.001, 0.1))
 def test_ascent_raises_ranks_at_a_fixed_mask(density: float, decay: float, e: float) -> None:
     params = dict(m=40, n=48, density=density, decay=decay, e=e, steps=20)
-    record = measure(masks.ASCENT_STABLE, params)
-    assert judged(masks.ASCENT_STABLE, record) in ("holds", "outside")
-    assert judged(masks.ASCENT_DELTA, record) in ("holds", "outside")
-    assert judged(masks.ASCENT_EXACT, record) in ("holds", "unresolved")
+    record = measure(masked_ascent.ASCENT_STABLE, params)
+    assert judged(masked_ascent.ASCENT_STABLE, record) in ("holds", "outside")
+    assert judged(masked_ascent.ASCENT_DELTA, record) in ("holds", "outside")
+    assert judged(masked_ascent.ASCENT_EXACT, record) in ("holds", "unresolved")
+
+
+@given(params=strategies.masked_steps_inside())
+def test_one_masked_step_is_bounded(params: dict[str, Any]) -> None:
+    for claim in masked_ascent.CLAIMS[:2]:
+        assert status(claim, params) in ("holds", "outside"), claim.id
+
+
+@settings(max_examples=25)
+@given(params=strategies.grown())
+def test_growth_by_the_rank_gradient_stays_inside_components(params: dict[str, Any]) -> None:
+    assert status(masks.GROWTH_STRUCTURAL, params) == "holds"
+
+
+def test_a_mask_of_two_components_never_joins_them() -> None:
+    """Two blocks of 1 x 3 and of 3 x 1, an empty row and an empty column: rank 2, never more."""
+    mask = np.zeros((5, 5), dtype=bool)
+    mask[0, :3] = mask[1:4, 3] = True
+    assert bounds.within_components(mask) == bounds.structural_rank(mask) == 2
+    assert bounds.least_nonzero(mask) == 4
+
+
+@pytest.mark.parametrize(
+    ("claim", "params", "condition"),
+    [
+        (
+            masks.MAGNITUDE_LOSES_RANK,
+            dict(m=117, n=47, density=0.085, spread=0.5),
+            "entries a line",
+        ),
+        (masks.MAGNITUDE_LOSES_RANK, dict(m=150, n=110, density=0.026, spread=0.0), "min(m, n)"),
+        (masks.GROWTH_DELTA, dict(m=107, n=125, density=0.32, eps=0.1), "at most 10 entries"),
+        (
+            masked_ascent.ASCENT_STABLE,
+            dict(m=29, n=36, density=0.2, decay=0.0, spread=0.0, e=0.01, steps=60, eps=0.01),
+            "(1 - tau) s_1",
+        ),
+        (
+            masked_ascent.ASCENT_STABLE,
+            dict(m=44, n=47, density=0.05, kind="student", e=0.1, steps=1, eps=0.6),
+            "eps <= .4",
+        ),
+        (sparse_matrices.SPARSE_RANDOM_RANK, dict(n=5, c=2.0, draws=50), "n >= 1000"),
+        (sparse_matrices.FULL_RANK_THRESHOLD, dict(n=14, w=0.25, draws=50), "n >= 100"),
+    ],
+)
+def test_known_counterexamples_are_outside(
+    claim: Claim, params: dict[str, Any], condition: str
+) -> None:
+    seen = observe(claim, [measure(claim, params)])
+    broken = [c.name for c in false_conditions(claim, seen.facts)]
+    assert condition in " ".join(broken)
 
 
 SMALL: dict[str, Any] = dict(m=4, n=6)
@@ -110,6 +170,7 @@ BAD: list[tuple[Any, dict[str, Any], str]] = [
     (GRADIENT, dict(SMALL, k=1, density=1.5), "at most 1"),
     (POSITIONS, dict(SMALL, k=1, position="grown"), "one of"),
     (ENERGY_RULE, dict(SMALL, eps=0.0), "greater than 0"),
+    (SPARSE_RANK, dict(n=10, c=11.0), "lower c"),
     (FULL_RANK, dict(n=10, w=-3.0), "above 0"),
     (FULL_RANK, dict(n=10, w=9.0), "at most n"),
     (MASKED_ASCENT, dict(SMALL, density=0.5, e=0.0), "greater than 0"),

@@ -46,6 +46,28 @@ def masked_steps(draw: st.DrawFn) -> Params:
 
 
 @st.composite
+def masked_steps_inside(draw: st.DrawFn) -> Params:
+    """A step at kept entries only, with e tau <= 1, of any pruned matrix."""
+    density = draw(st.floats(0.2, 1.0))
+    return draw(matrices()) | dict(density=density, e=draw(st.floats(0.01, 1.0)), masked=True)
+
+
+@st.composite
+def grown(draw: st.DrawFn) -> Params:
+    """A sparse mask, from single entries to one component, and how it grows."""
+    return dict(
+        m=draw(st.integers(6, 30)),
+        n=draw(st.integers(6, 30)),
+        density=draw(st.floats(0.02, 0.3)),
+        kind=draw(st.sampled_from(("gaussian", "student", "decaying"))),
+        pruning=draw(st.sampled_from(("magnitude", "random"))),
+        swap=draw(st.floats(0.05, 1.0)),
+        eps=draw(st.floats(0.02, 0.5)),
+        rounds=draw(st.integers(1, 10)),
+    )
+
+
+@st.composite
 def steps_too_large(draw: st.DrawFn) -> Params:
     """e tau > 1: a flat spectrum has tau = 1 - k / n."""
     n = draw(st.integers(3, 10))

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from theory_lab.theorems.connectivity.bounds.effective import effective
+
 Facts = Mapping[str, Any]
 
 
@@ -64,13 +66,28 @@ def total(f: Facts) -> np.ndarray:
     return flows(f)[:, : int(f["units"][0])].sum(axis=1, keepdims=True)
 
 
-def most_paths(f: Facts) -> float:
-    """Above every gradient of SynFlow with all weights 1: (most paths into a unit) times (most
-    paths out of one)."""
-    into, out_of = path_sums(*adjacency(dict(f, values=np.ones(f["mask"].shape))))
-    return float(into.max() * out_of.max())
+def scores(f: Facts) -> np.ndarray:
+    """X_i |w| Y_j (runs, W): the sum over all paths through every weight from i to j."""
+    A, starts = adjacency(f)
+    into, out_of = path_sums(A, starts)
+    through = []
+    for source, target, area, taps in f["edges"]:
+        X = into[:, starts[source] : starts[source + 1]]
+        Y = out_of[:, starts[target] : starts[target + 1]]
+        pairs = np.repeat(Y[:, :, None] * X[:, None, :], area * taps, axis=2)
+        through.append(pairs.reshape(len(pairs), -1))
+    return np.concatenate(through, axis=1) * np.abs(f["values"]) * f["mask"]
 
 
-def is_representable(f: Facts) -> bool:
-    """Whether path counts stay below the largest number of the type `dtype`."""
-    return most_paths(f) <= np.finfo(f["dtype"]).max
+def does_not_overflow(f: Facts) -> bool:
+    """Whether (largest sum over paths into a unit) times (that out of one) is a number of the type
+    `dtype`."""
+    into, out_of = path_sums(*adjacency(f))
+    with np.errstate(over="ignore"):
+        return bool(into.max() * out_of.max() <= np.finfo(f["dtype"]).max)
+
+
+def does_not_underflow(f: Facts) -> bool:
+    """Whether the sum over paths through every active weight is a normal number of the type."""
+    active = effective(f) > 0
+    return bool(np.all(scores(f)[active] >= np.finfo(f["dtype"]).tiny))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from theory_lab.core import Claim, Source
+from theory_lab.core import Claim, Condition, Source
 from theory_lab.theorems.connectivity.bounds import quotas as bounds
 from theory_lab.theorems.connectivity.claims.effective_mask import PAPER
 from theory_lab.theorems.connectivity.experiments.quotas import QUOTA, UNIFORM_PLUS
@@ -14,6 +14,11 @@ from theory_lab.theorems.connectivity.experiments.quotas import QUOTA, UNIFORM_P
 GAS = Source(PAPER, "ideal gas quotas, and their authors' code")
 RIGL = Source("arXiv:1911.11134", "ERK; layers above 1 frozen dense, as in the authors' code")
 PLUS = Source(PAPER, "authors' code: uniform+")
+
+
+IDEAL_GAS = Condition("ideal gas quotas", lambda f: f["quota"] == "IGQ")
+ERK_SOLVED = Condition("ERK solved again", lambda f: f["quota"] == "ERK")
+EXACT = Condition("densities are not rounded to counts", lambda f: not f["rounded"])
 
 
 def _force(f: Any) -> float:
@@ -31,6 +36,7 @@ IGQ = Claim(
     experiment=QUOTA,
     predict=lambda f: bounds.gas_densities(f["sizes"], f["compression"]),
     measure="densities",
+    conditions=[IDEAL_GAS, EXACT],
     tolerance=1e-9,
     rivals={
         "uniform": lambda f: 1 / f["compression"],
@@ -47,6 +53,7 @@ IGQ_COUNTS = Claim(
     experiment=QUOTA,
     predict=lambda f: 1 / _force(f),
     measure="kept",
+    conditions=[IDEAL_GAS, EXACT],
     tolerance=1e-9,
     rivals={"an equal share of the total": lambda f: _total(f) / len(f["sizes"])},
     formula="d_l n_l < 1/F",
@@ -60,6 +67,7 @@ IGQ_DECREASING = Claim(
     experiment=QUOTA,
     predict=lambda f: 0,
     measure="rises",
+    conditions=[IDEAL_GAS, EXACT],
     scale=1.0,
     tolerance=1e-12,
     formula="n_l ≤ n_m  ⇒  d_l ≥ d_m",
@@ -74,12 +82,13 @@ def _sums_to_total(name: str, source: Source, what: str) -> Claim:
         experiment=QUOTA,
         predict=_total,
         measure="total",
+        conditions=[EXACT],
         tolerance=1e-12,
         formula="Σ d_l n_l = N/c",
     )
 
 
-def _at_most_one(name: str, source: Source, what: str) -> Claim:
+def _at_most_one(name: str, source: Source, what: str, kind: Condition) -> Claim:
     return Claim(
         f"connectivity.{name}.at_most_one",
         source,
@@ -88,6 +97,7 @@ def _at_most_one(name: str, source: Source, what: str) -> Claim:
         experiment=QUOTA,
         predict=lambda f: 1.0,
         measure="largest",
+        conditions=[kind],
         tolerance=1e-12,
         formula="d_l ≤ 1",
     )
@@ -101,6 +111,7 @@ ERK = Claim(
     experiment=QUOTA,
     predict=lambda f: bounds.erk_densities(f["shapes"], f["compression"]),
     measure="densities",
+    conditions=[ERK_SOLVED, EXACT],
     tolerance=1e-11,
     rivals={
         "without solving again": lambda f: bounds.erk_without_resolving(
@@ -118,6 +129,7 @@ UNIFORM_PLUS_LIMIT = Claim(
     experiment=UNIFORM_PLUS,
     predict=lambda f: bounds.uniform_plus_limit(f["sizes"].tolist()),
     measure="limit",
+    conditions=[Condition("at least 3 layers", lambda f: len(f["sizes"]) >= 3)],
     rivals={"with the last layer dense": lambda f: bounds.all_of_last_limit(f["sizes"].tolist())},
     formula="c ≤ N/(n_1 + n_L/5)",
 )
@@ -125,12 +137,12 @@ UNIFORM_PLUS_LIMIT = Claim(
 CLAIMS = [
     IGQ,
     _sums_to_total("igq_quota", GAS, "Ideal gas quotas"),
-    _at_most_one("igq_quota", GAS, "Ideal gas quotas"),
+    _at_most_one("igq_quota", GAS, "Ideal gas quotas", IDEAL_GAS),
     IGQ_DECREASING,
     IGQ_COUNTS,
     ERK,
     _sums_to_total("erk_quota", RIGL, "ERK quotas"),
-    _at_most_one("erk_quota", RIGL, "ERK quotas"),
+    _at_most_one("erk_quota", RIGL, "ERK quotas", ERK_SOLVED),
     UNIFORM_PLUS_LIMIT,
     _sums_to_total("uniform_plus_quota", PLUS, "uniform+ quotas"),
 ]

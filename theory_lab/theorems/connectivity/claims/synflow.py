@@ -22,6 +22,9 @@ def _size(f: Any) -> float:
     return f["size"] or 1.0
 
 
+NO_BIASES = Condition("no biases", lambda f: f["bias"] == 0)
+HOMOGENEOUS = Condition("a homogeneous activation", lambda f: f["activation"] != "sigmoid")
+
 UNITS = Claim(
     "connectivity.synflow_conservation.units",
     TANAKA,
@@ -35,8 +38,8 @@ UNITS = Claim(
     tolerance=1e-12,
     conditions=[
         Condition("saliency keeps its sign", lambda f: f["score"] != "absolute"),
-        Condition("no biases", lambda f: f["bias"] == 0),
-        Condition("a homogeneous activation", lambda f: f["activation"] != "sigmoid"),
+        NO_BIASES,
+        HOMOGENEOUS,
     ],
     rivals={"twice what goes out": lambda f: 2 * f["outgoing"]},
     formula="Σ_in w ∂R/∂w = Σ_out w ∂R/∂w",
@@ -54,7 +57,7 @@ PATHS = Claim(
     observed=["size"],
     scale=_size,
     tolerance=1e-12,
-    conditions=[SYNFLOW],
+    conditions=[SYNFLOW, NO_BIASES, HOMOGENEOUS],
     rivals={"paths into the unit": lambda f: flows.hidden(f, flows.incoming_only(f))},
     formula="Σ_out |w| ∂R/∂|w| = X_j Y_j",
 )
@@ -69,7 +72,7 @@ CUTS = Claim(
     tolerance=1e-12,
     observed=["size"],
     scale=_size,
-    conditions=[SYNFLOW],
+    conditions=[SYNFLOW, NO_BIASES, HOMOGENEOUS],
     rivals={"twice R": lambda f: 2 * flows.total(f)},
     formula="Σ_cut |w| ∂R/∂|w| = R",
 )
@@ -84,20 +87,28 @@ LAYERS = Claim(
     tolerance=1e-12,
     observed=["size"],
     scale=_size,
-    conditions=[SYNFLOW, Condition("every layer is a cut", lambda f: f["kind"] != "residual")],
+    conditions=[
+        SYNFLOW,
+        NO_BIASES,
+        HOMOGENEOUS,
+        Condition("every layer is a cut", lambda f: f["kind"] != "residual"),
+    ],
     formula="Σ_layer |w| ∂R/∂|w| = R",
 )
 
 SUPPORT_CLAIM = Claim(
     "connectivity.synflow_support",
     NO_GAP,
-    "A weight's SynFlow score differs from 0 exactly where it is active, as long as no path count"
-    " leaves the floating-point range.",
+    "A weight's SynFlow score differs from 0 exactly where it is active, as long as the sums over"
+    " paths stay in the floating-point range.",
     experiment=SUPPORT,
     predict=lambda f: effective.words(effective.effective(f)),
     measure="scored",
     scale=1.0,
-    conditions=[Condition("path counts are numbers of the type", flows.is_representable)],
+    conditions=[
+        Condition("sums over paths do not overflow", flows.does_not_overflow),
+        Condition("sums over paths do not underflow", flows.does_not_underflow),
+    ],
     rivals={"the mask itself": lambda f: effective.words(f["mask"])},
     formula="{|w| ∂R/∂|w| > 0} = eff(M)",
 )

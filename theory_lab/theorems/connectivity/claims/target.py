@@ -40,13 +40,13 @@ ACHIEVED = Claim(
 FOLLOWING = Claim(
     "connectivity.target_bracket.next",
     SOURCE,
-    "One weight fewer exceeds the target.",
-    relation=">=",
+    "One weight fewer exceeds the target: a smaller share than 1 / target is active.",
+    relation="<=",
     experiment=TARGET,
-    predict=lambda f: f["target"],
+    predict=lambda f: 1 / f["target"],
     measure="following",
-    rivals={"by a tenth": lambda f: 1.1 * f["target"]},
-    formula="c_eff(n + 1) > c*",
+    rivals={"by a tenth": lambda f: 1 / (1.1 * f["target"])},
+    formula="|eff(n + 1)| / N < 1/c*",
 )
 
 CLAIMS = [PREFIX, ACHIEVED, FOLLOWING]

@@ -14,6 +14,8 @@ from theory_lab.numerics.quotas import QUOTAS, kept_counts, uniform, uniform_plu
 from theory_lab.theorems.connectivity.experiments.enumeration import count_active
 from theory_lab.theorems.connectivity.experiments.instances import Widths
 
+ERK_ONCE = "ERK, solved once"
+
 VGG_16 = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
 
 Shape = tuple[int, ...]
@@ -57,13 +59,17 @@ def draw(
 def run(
     problem: dict[str, Any],
     *,
-    quota: Annotated[str, one_of(tuple(QUOTAS))],
+    quota: Annotated[str, one_of((*QUOTAS, ERK_ONCE))],
     compression: Annotated[float, at_least(1)],
+    rounded: bool = False,
     rng: Stream,
 ) -> dict[str, Any]:
     """`densities` (L,), their sum `total` in weights, the `largest`, and `rises` (L - 1,): how much
-    denser each layer is than the next smaller one."""
-    densities = QUOTAS[quota](_shapes(problem), compression)
+    denser each layer is than the next smaller one. `rounded`: of the whole numbers of weights."""
+    shapes = _shapes(problem)
+    densities = (_erk_once if quota == ERK_ONCE else QUOTAS[quota])(shapes, compression)
+    if rounded:
+        densities = kept_counts(shapes, densities) / problem["sizes"]
     by_size = densities[np.argsort(problem["sizes"], kind="stable")]
     return dict(
         densities=densities,
@@ -73,6 +79,12 @@ def run(
         kept=densities * problem["sizes"],
         rises=np.diff(by_size),
     )
+
+
+def _erk_once(shapes: list[Shape], compression: float) -> np.ndarray:
+    """ERK with one factor for all layers, whatever it asks of the small ones."""
+    sums, sizes = (np.array([f(shape) for shape in shapes]) for f in (np.sum, np.prod))
+    return sums / sizes * (sizes.sum() / compression / sums.sum())
 
 
 def _shapes(problem: Mapping[str, Any]) -> list[Shape]:

@@ -58,11 +58,12 @@ def run(
 
 
 class Cells(NamedTuple):
-    """The kept cells of one layer in a batch of masks: which mask, which row, which column."""
+    """The kept cells of one layer in a batch of masks: which mask, and the places of the target and
+    of the source among the units (masks * rows) and (masks * columns) of all masks."""
 
     mask: np.ndarray
-    row: np.ndarray
-    column: np.ndarray
+    target: np.ndarray
+    source: np.ndarray
 
 
 def _active(problem: Mapping[str, Any], masks: int, rng: Stream) -> np.ndarray:
@@ -72,19 +73,22 @@ def _active(problem: Mapping[str, Any], masks: int, rng: Stream) -> np.ndarray:
         _drawn(rng, masks, rows, columns, kept, problem["law"])
         for (rows, columns), kept in zip(shapes, problem["kept"].tolist(), strict=True)
     ]
-    reached = [np.ones((masks, widths[0]), dtype=bool)]
+    reached = [np.ones(masks * widths[0], dtype=bool)]
     for cells, units in zip(layers, widths[1:], strict=True):
-        alive = reached[-1][cells.mask, cells.column]
-        reached.append(np.zeros((masks, units), dtype=bool))
-        reached[-1][cells.mask[alive], cells.row[alive]] = True
-    reaching, total = np.ones((masks, widths[-1]), dtype=bool), np.zeros(masks, dtype=int)
+        reached.append(_led_to(cells.source, cells.target, reached[-1], masks * units))
+    reaching, total = np.ones(masks * widths[-1], dtype=bool), np.zeros(masks, dtype=int)
     for cells, before in zip(reversed(layers), reversed(reached[:-1]), strict=True):
-        alive = reaching[cells.mask, cells.row]
-        active = alive & before[cells.mask, cells.column]
+        active = reaching[cells.target] & before[cells.source]
         total += np.bincount(cells.mask[active], minlength=masks)
-        reaching = np.zeros_like(before)
-        reaching[cells.mask[alive], cells.column[alive]] = True
+        reaching = _led_to(cells.target, cells.source, reaching, len(before))
     return total
+
+
+def _led_to(here: np.ndarray, there: np.ndarray, alive: np.ndarray, units: int) -> np.ndarray:
+    """Which of the `units` on the other side a cell leads to from one that is alive."""
+    found = np.zeros(units, dtype=bool)
+    found[there[alive[here]]] = True
+    return found
 
 
 def _drawn(rng: Stream, masks: int, rows: int, columns: int, kept: float, law: str) -> Cells:
@@ -92,7 +96,9 @@ def _drawn(rng: Stream, masks: int, rows: int, columns: int, kept: float, law: s
     size = rows * columns
     counts = rng.binomial(size, kept, masks) if law == "bernoulli" else np.full(masks, int(kept))
     cells = np.concatenate([np.empty(0, dtype=np.int64), *_subsets(rng, size, counts)])
-    return Cells(np.repeat(np.arange(masks), counts), cells // columns, cells % columns)
+    row, column = np.divmod(cells, columns)
+    mask = np.repeat(np.arange(masks), counts)
+    return Cells(mask, mask * rows + row, mask * columns + column)
 
 
 def _subsets(rng: Stream, size: int, counts: np.ndarray) -> Iterator[np.ndarray]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from theory_lab.core import Experiment
+from theory_lab.core.checks import BadParameter
 from theory_lab.core.seeds import Stream
 from theory_lab.theorems.connectivity.experiments import instances
 from theory_lab.theorems.connectivity.experiments.brute_force import active
+from theory_lab.theorems.connectivity.experiments.enumeration import MOST_WEIGHTS
 from theory_lab.theorems.connectivity.experiments.instances import Density, Runs, Widths
 
 
@@ -28,4 +31,14 @@ def run(problem: dict[str, Any], *, rng: Stream) -> dict[str, Any]:
     return dict(fewer=np.less(counts[1], counts[0]))
 
 
-REDRAWN = Experiment("connectivity.redrawn", draw, run)
+def check(values: Mapping[str, Any]) -> None:
+    """Few enough weights to prune them in every possible way."""
+    size = int(np.dot(values["widths"][1:], values["widths"][:-1]))
+    if len(values["widths"]) < 2 or size > MOST_WEIGHTS:
+        raise BadParameter(
+            f"widths is {values['widths']!r} with {size} weights; give at least 2 widths and at most"
+            f" {MOST_WEIGHTS} weights, which can be pruned in every possible way."
+        )
+
+
+REDRAWN = Experiment("connectivity.redrawn", draw, run, checks=(check,))

@@ -34,11 +34,10 @@ def draw_support(
     *,
     rng: Stream,
 ) -> dict[str, Any]:
-    """Masks, and weights (runs, W): standard normal, or all 1 (then paths are counted)."""
+    """Masks, and weights: standard normal (runs, W), or all 1, (1, 1) (then paths are counted)."""
     net = instances.draw(kind, widths, density, runs, rng=rng)
-    shape = net["mask"].shape
-    values = np.ones(shape) if weights == "ones" else rng.standard_normal(shape)
-    return net | dict(_values=values)
+    drawn = rng.standard_normal(net["mask"].shape)
+    return net | dict(values=np.ones((1, 1)) if weights == "ones" else drawn)
 
 
 def draw_flow(
@@ -67,7 +66,7 @@ def run_support(
     """SynFlow's scores, |w| dR/d|w| with inputs 1 and R the sum of the outputs: `scored` holds the
     weights whose score is not 0, 1 a bit, in words of 48."""
     mask = problem["mask"]
-    weights = (np.abs(problem["_values"]) * mask).astype(dtype)
+    weights = (np.abs(problem["values"]) * mask).astype(dtype)
     ones = np.ones((len(mask), int(problem["units"][0])), dtype)
     with np.errstate(over="ignore", invalid="ignore"):
         scores = saliency(problem, weights, _passed(problem, weights, ones))

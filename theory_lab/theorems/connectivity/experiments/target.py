@@ -31,7 +31,8 @@ def run(
     rng: Stream,
 ) -> dict[str, Any]:
     """`prefix`: the last prefix whose effective compression is at most `target`; the compression
-    `achieved` there and the `following` one. `drawn again`: every prefix in an order of its own."""
+    `achieved` there; `following`: the share of weights that is active one prefix later. `drawn again`:
+    every prefix in an order of its own."""
     ranks, again = problem["ranks"], rng.named("orders")
     size = len(ranks)
     removed = np.arange(size)[:, None]
@@ -47,7 +48,7 @@ def run(
     return dict(
         prefix=prefix,
         achieved=compression[prefix],
-        following=np.minimum(compression[prefix + 1], 1e9),
+        following=1 / compression[prefix + 1],
         trace=dict(compression=np.minimum(compression[:-1], 1e9)),
     )
 

@@ -59,6 +59,35 @@ def stepped_square(W: np.ndarray, k: int, e: float) -> float:
     return float(np.sum(W**2) * (1 + e**2 * tau * (1 - tau)))
 
 
+def masked_tail(W: np.ndarray, k: int) -> np.ndarray:
+    """M o R, the part of R on the mask M of W's own non-zero entries: (m, n)."""
+    return np.where(W != 0, W / np.linalg.norm(W) - low_rank(W, k), 0.0)
+
+
+def masked_head_shares(W: np.ndarray, k: int, e: float) -> np.ndarray:
+    """Bounds (r,) on the share of |W|^2 in the j leading singular values, j = 1..r, after the step
+    W - (e |W|^2 / 2) M o gradient at the mask M of W, for e tau <= 1.
+
+    The step is W / |W| -> (1 - e tau) W / |W| + e M o R, and <M o R, W> = <R, W> = tau |W|: by the
+    triangle inequality in the norm |X|_(j) = sqrt(sigma_1^2 + ... + sigma_j^2) the share is at most
+
+        ((1 - e tau) |W|_(j) / |W| + e |M o R|_(j))^2 / (1 + e^2 (|M o R|^2 - tau^2)).
+    """
+    tau, MR = tail(W, k), masked_tail(W, k)
+    before, added = (
+        np.sqrt(np.cumsum(s**2)) for s in (spectrum(W), np.linalg.svd(MR, compute_uv=False))
+    )
+    norm = 1 + e**2 * (np.sum(MR**2) - tau**2)
+    return ((1 - e * tau) * before + e * added) ** 2 / norm
+
+
+def lowers_the_head(W: np.ndarray, k: int) -> bool:
+    """|M o R|_2 <= tau s_1: by the bound above at j = 1, no masked step with e tau <= 1 then raises
+    s_1, so that none lowers the stable rank."""
+    largest = np.linalg.norm(masked_tail(W, k), ord=2)
+    return bool(largest <= tail(W, k) * spectrum(W)[0])
+
+
 def rule_deviation(squares: np.ndarray, k: np.ndarray) -> np.ndarray:
     """max(s_k^2, s_{k+1}^2) / 2 for the k (...,) chosen by the rule, with s_0 = 0: (...,).
 

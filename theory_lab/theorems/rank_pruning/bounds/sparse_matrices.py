@@ -15,9 +15,21 @@ def structural_rank(mask: np.ndarray) -> int:
     return int(np.sum(mask[rows, columns]))
 
 
-def packed_structural_rank(bits: np.ndarray, columns: int) -> int:
-    """The same for a mask whose rows of `columns` entries are packed into bytes."""
-    return structural_rank(np.unpackbits(bits, axis=1, count=columns))
+def unpacked(bits: np.ndarray, columns: int) -> np.ndarray:
+    """The mask (m, columns) whose rows are packed into bytes."""
+    return np.unpackbits(bits, axis=1, count=columns)
+
+
+def within_components(mask: np.ndarray) -> int:
+    """The sum of min(#rows, #columns) over the connected components of rows and columns joined by
+    kept entries: the largest structural rank of a mask that joins no two of them."""
+    kept = np.asarray(mask, dtype=np.float32)
+    linked = kept @ kept.T + np.eye(len(kept), dtype=np.float32) > 0  # rows that share a column
+    for _ in range(len(kept).bit_length()):
+        linked = linked.astype(np.float32) @ linked.astype(np.float32) > 0
+    components = np.unique(linked[kept.any(axis=1)], axis=0)
+    columns = np.count_nonzero(components.astype(np.float32) @ kept, axis=1)
+    return int(np.sum(np.minimum(np.count_nonzero(components, axis=1), columns)))
 
 
 def least_nonzero(mask: np.ndarray) -> int:

@@ -1,5 +1,17 @@
 """One subject, one file; CLAIMS are all of them."""
 
-from theory_lab.theorems.rank_pruning.claims import low_rank, masks, rank_loss, sparse_matrices
+from theory_lab.theorems.rank_pruning.claims import (
+    low_rank,
+    masked_ascent,
+    masks,
+    rank_loss,
+    sparse_matrices,
+)
 
-CLAIMS = [*low_rank.CLAIMS, *rank_loss.CLAIMS, *sparse_matrices.CLAIMS, *masks.CLAIMS]
+CLAIMS = [
+    *low_rank.CLAIMS,
+    *rank_loss.CLAIMS,
+    *sparse_matrices.CLAIMS,
+    *masked_ascent.CLAIMS,
+    *masks.CLAIMS,
+]

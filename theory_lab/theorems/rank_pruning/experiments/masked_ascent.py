@@ -35,11 +35,12 @@ def run(
 ) -> dict[str, Any]:
     """`steps` of W <- W - (e |W|^2 / 2) gradient on the mask, k chosen anew from eps each time.
 
+    `push`: how much harder the first step pushes s_1 down than all of W, see below.
     `delta_rank`, `stable_rank` and `exact` rank at the end. Trace: both ranks and the `chosen` k at
     every fifth `step`; `before` and `after` the spectra, scaled to the norm 1.
     """
     W, mask = problem["_W"], problem["_mask"]
-    path = [_ranks(0, W, eps, delta)]
+    path, push = [_ranks(0, W, eps, delta)], _push(W, mask, eps)
     before = squared_singular_values(W)
     for step in range(1, steps + 1):
         W = W - 0.5 * e * np.sum(W**2) * rank_loss(W, energy=eps).gradient * mask
@@ -48,6 +49,7 @@ def run(
     at, deltas, stables, chosen = np.array(path).T
     after = np.linalg.svd(W, compute_uv=False)
     return dict(
+        push=push,
         delta_rank=deltas[-1],
         stable_rank=stables[-1],
         exact=numerical_rank(after),
@@ -60,6 +62,15 @@ def run(
             after=after / np.linalg.norm(after),
         ),
     )
+
+
+def _push(W: np.ndarray, mask: np.ndarray, eps: float) -> float:
+    """<u_1, (M o A_k) v_1> / s_1 - (1 - tau): as the step is W / |W| times 1 + e (1 - tau), less
+    e M o A_k, this is -d log s_1 / de at e = 0, half the slope of the logarithm of the stable rank."""
+    U, s, Vt = np.linalg.svd(W / np.linalg.norm(W), full_matrices=False)
+    k = energy_rank(s**2, eps)
+    head = ((U[:, :k] * s[:k]) @ Vt[:k]) * mask
+    return float(U[:, 0] @ head @ Vt[0] / s[0] - np.sum(s[:k] ** 2))
 
 
 def _ranks(step: int, W: np.ndarray, eps: float, delta: float) -> tuple[float, ...]:

@@ -72,7 +72,8 @@ def run_growth(
     rng: Stream,
 ) -> dict[str, Any]:
     """`rounds` of dropping the smallest weights and growing as many, a share that falls like a
-    cosine from `swap` to 0; `delta_rank`, `stable_rank` and `structural` rank at the end."""
+    cosine from `swap` to 0; `delta_rank`, `stable_rank` and `structural` rank at the end, and the
+    `lift` of the latter, as a share of what it was."""
     W, mask, search = problem["_W"], problem["_mask"], rng.named("search")
     count = int(mask.sum())
     for t in range(rounds):
@@ -87,7 +88,8 @@ def run_growth(
     return dict(
         delta_rank=delta_rank(squares, delta),
         stable_rank=stable_rank(squares),
-        structural=structural_rank(mask),
+        structural=(after := structural_rank(mask)),
+        lift=after / structural_rank(problem["_mask"]) - 1,
     )
 
 

@@ -97,12 +97,19 @@ def run_step(
     rng: Stream,
 ) -> dict[str, Any]:
     """One step W - (e |W|^2 / 2) gradient, at kept entries only if `masked`: the `stepped` singular
-    values, descending, and their sum of squares `square`."""
+    values, descending, and their sum of squares `square`; `head_shares` (r,) of the 1, 2, ... largest
+    of them, and the `stable_rank`."""
     W = problem["W"]
     gradient = rank_loss(W, rank=k).gradient * (W != 0 if masked else 1.0)
     after = W - 0.5 * e * np.sum(W**2) * gradient
     stepped = np.linalg.svd(after, compute_uv=False)
-    return dict(stepped=stepped, square=np.sum(after**2))
+    heads = np.cumsum(stepped**2)
+    return dict(
+        stepped=stepped,
+        square=np.sum(after**2),
+        head_shares=heads / heads[-1],
+        stable_rank=heads[-1] / heads[0],
+    )
 
 
 CHECKS = (check_rank, check_tied)

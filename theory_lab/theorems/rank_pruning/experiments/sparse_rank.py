@@ -80,7 +80,17 @@ def check_probability(params: Params) -> None:
         )
 
 
-SPARSE_RANK = Experiment("rank_pruning.sparse_random_rank", draw_sparse, run_sparse)
+def check_mean(params: Params) -> None:
+    """c / n is a probability."""
+    if params["c"] > params["n"]:
+        raise BadParameter(
+            f"c is {params['c']!r}, but a row has only n = {params['n']} entries; lower c."
+        )
+
+
+SPARSE_RANK = Experiment(
+    "rank_pruning.sparse_random_rank", draw_sparse, run_sparse, checks=(check_mean,)
+)
 FULL_RANK = Experiment(
     "rank_pruning.full_rank", draw_threshold, run_threshold, checks=(check_probability,)
 )
