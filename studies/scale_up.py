@@ -41,9 +41,17 @@ class Options:
 
 
 def cases(preset: str, options: Options) -> list[Case]:
-    """`cuda` is the table alone; `full` holds `quick` and a small table."""
+    """`cuda`: the table, then channels and straight lines; `full` holds `quick` and a small table."""
     if preset == "cuda":
-        return table(options, CUDA, (0.95, 0.98, 0.9, 0.99), blocks=(4, 8, 16))
+        on = dict(data=options.data, net=options.net, batch_size=512, replicates=options.seeds)
+        return [
+            *table(options, CUDA, (0.95, 0.98, 0.9, 0.99), blocks=(4, 8, 16)),
+            *grid(claims=channels.SPLIT, strength=[0.3, 1.0, 3.0], beta=[0.01, 0.0025],
+                  dense_epochs=20, penalised_epochs=20, tuning_epochs=5, **on),
+            *grid(claims=[channels.UNPENALISED], strength=0.0, beta=0.01,
+                  dense_epochs=20, penalised_epochs=20, tuning_epochs=5, **on),
+            *grid(claims=directional.CLAIMS, strength=5e-4, exponent=[0.51, 0.6], epochs=40, **on),
+        ]  # fmt: skip
     full = preset == "full"
     found = [
         *attention(full), *ranks(full), *grda_and_sgd(full), *group_lasso(full), *paths(full),

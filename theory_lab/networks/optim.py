@@ -106,7 +106,8 @@ class GRDA(torch.optim.Optimizer):
                 loss = closure()
         for group in self.param_groups:
             parameters = [p for p in group["params"] if p.grad is not None]
-            gradients = [_dense(p.grad) for p in parameters]
+            gradients = [p.grad for p in parameters]
+            _check_dense(gradients)
             if _is_on_tensors(group):
                 self._step_on_tensors(group, parameters, gradients)
             else:
@@ -128,9 +129,10 @@ class GRDA(torch.optim.Optimizer):
             for p, g in zip(parameters, gradients, strict=True):
                 p.add_(g, alpha=-lr)
             return
+        softshrink: Any = torch._C._nn.softshrink
         for p, g, v in _chunks(parameters, gradients, self._accumulators(parameters)):
             v.add_(g, alpha=-lr)
-            torch._C._nn.softshrink(v, threshold, out=p)  # type: ignore[call-arg]
+            softshrink(v, threshold, out=p)
 
     def _step_on_tensors(
         self, group: dict[str, Any], parameters: list[Tensor], gradients: list[Tensor]
@@ -148,10 +150,13 @@ class GRDA(torch.optim.Optimizer):
             )  # fmt: skip
 
     def _accumulators(self, parameters: list[Tensor]) -> list[Tensor]:
+        found = []
         for p in parameters:
-            if "accumulator" not in self.state[p]:
-                self.state[p]["accumulator"] = p.clone(memory_format=torch.preserve_format)
-        return [self.state[p]["accumulator"] for p in parameters]
+            state = self.state[p]  # looked up once: it hashes a tensor
+            if not state:
+                state["accumulator"] = p.clone(memory_format=torch.preserve_format)
+            found.append(state["accumulator"])
+        return found
 
 
 SCALARS = ("lr", "steps", "threshold")
@@ -185,10 +190,9 @@ def _place_scalars(group: dict[str, Any]) -> None:
             group[name] = torch.tensor(float(group[name]), dtype=torch.float64, device=device)
 
 
-def _dense(gradient: Tensor) -> Tensor:
-    if gradient.layout != torch.strided:
+def _check_dense(gradients: list[Tensor]) -> None:
+    if any(gradient.is_sparse for gradient in gradients):
         raise UsageError("GRDA takes dense gradients; build the embedding with sparse=False.")
-    return gradient
 
 
 def _power(k: float, mu: float) -> float:
@@ -206,8 +210,7 @@ def _chunks(
 ) -> Iterator[tuple[Tensor, ...]]:
     """The three lists in pieces that fit into the cache, as views into their own storage."""
     for triple in zip(parameters, gradients, accumulators, strict=True):
-        flat = _flat(triple) if triple[0].numel() > CHUNK and triple[0].is_cpu else None
-        if flat is None:
+        if triple[0].numel() <= CHUNK or not triple[0].is_cpu or (flat := _flat(triple)) is None:
             yield triple
         else:
             yield from zip(*(tensor.split(CHUNK) for tensor in flat), strict=True)

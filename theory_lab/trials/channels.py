@@ -188,7 +188,7 @@ def _step(
     holding.after_step()
 
 
-CHANNELS = Experiment("trials.channels", draw, run)
+CHANNELS = Experiment("trials.channels", draw, run, device_ready=True)
 SOURCE = Source(PAPER, "the columns' norms and the threshold, on the channels of a network")
 
 

@@ -126,7 +126,7 @@ def _barrier(line: Any) -> float:
     return max(losses) - max(losses[0], losses[-1])
 
 
-DIRECTIONAL = Experiment("trials.directional", draw, run)
+DIRECTIONAL = Experiment("trials.directional", draw, run, device_ready=True)
 
 LOSS = Claim(
     "trials.directional.loss",

@@ -60,7 +60,7 @@ def _weights(model: Any) -> list[Any]:
     return [weight.parameter for weight in prunable_weights(model)]
 
 
-EFFECTIVE = Experiment("trials.effective", draw, run)
+EFFECTIVE = Experiment("trials.effective", draw, run, device_ready=True)
 
 
 def _widths(f: Any) -> tuple[int, ...]:
