@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from theory_lab.core import UsageError
 from theory_lab.networks import models
 from theory_lab.networks.blocks import as_matrix
+from theory_lab.networks.optim import GRDA
 from theory_lab.networks.prunable import Prunable, count_zeros
 from theory_lab.networks.pruners import SequentialAttention
 from theory_lab.networks.pruners.parametrisations import attach
@@ -404,3 +405,12 @@ def test_a_residual_network_for_users() -> None:
     assert prune.reached()
     assert prune.size == 270_896 - 3 * 16 * 9 - 64 * 10  # without the first and the last layer
     assert abs(kept - 0.1 * prune.size) <= 32 * len(prune.weights)  # half a block a layer
+
+
+def test_grda_thresholds_weights_and_not_logits() -> None:
+    model = mlp()
+    optimizer = GRDA(model.parameters(), lr=0.1, c=0.5, mu=0.5)
+    pruner = SequentialAttention(model, optimizer, sparsity=0.5, steps=20, block=2, skip=())
+    train(model, optimizer, pruner, 5)
+    assert optimizer.param_groups[0]["threshold"] > 0
+    assert all(bool((layer.logits != 0).all()) for layer in pruner.layers)

@@ -73,5 +73,7 @@ class SequentialAttention(PhasedPruner):
         groups, first = self.optimizer.param_groups, self.weights[0].parameter
         like = next((g for g in groups if any(p is first for p in g["params"])), {})
         options = {name: value for name, value in like.items() if name != "params"}
+        if "c" in options:  # gRDA's threshold is for weights: a logit of 0 is no pruned block
+            options["c"] = 0.0
         logits = [layer.logits for layer in self.layers]
         self.optimizer.add_param_group({**options, "params": logits})
