@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.timing import Benchmarks, Line, median, ratio
 from theory_lab.solvers.exhaustive import minimise
 from theory_lab.solvers.group_lasso import Problem, Squares, solve
-from theory_lab.solvers.penalties import PENALTIES
+from theory_lab.solvers.masked_penalties import PENALTIES
 from theory_lab.theorems.sequential_attention.experiments.windows import find_window
 
 SIZE, PLANTED, NOISE, GAP = 10, 5, 0.1, 1e-10

@@ -10,7 +10,7 @@ import pytest
 from theory_lab.core.errors import UsageError
 from theory_lab.solvers.exhaustive import minimise
 from theory_lab.solvers.group_lasso import Logistic, Problem, Squares, solve
-from theory_lab.solvers.penalties import PENALTIES
+from theory_lab.solvers.masked_penalties import PENALTIES
 
 
 def make(groups: int, seed: int) -> Problem:

@@ -12,7 +12,7 @@ from theory_lab.core.evidence import judge_one
 from theory_lab.core.judge import false_conditions, observe
 from theory_lab.lab.plan import Cell
 from theory_lab.lab.worker import run_cell
-from theory_lab.solvers.penalties import PENALTIES
+from theory_lab.solvers.masked_penalties import PENALTIES
 from theory_lab.theorems.sequential_attention import strategies
 from theory_lab.theorems.sequential_attention.bounds import masks, pursuit, stability, sum_form
 from theory_lab.theorems.sequential_attention.bounds import window as bounds

@@ -15,7 +15,8 @@ from theory_lab.core import Experiment, Measurement
 from theory_lab.core.checks import at_least, nonnegative, one_of
 from theory_lab.core.seeds import Stream
 from theory_lab.solvers.group_lasso import Problem, Solution, solve
-from theory_lab.solvers.penalties import PENALTIES, Penalty
+from theory_lab.solvers.masked_penalties import PENALTIES
+from theory_lab.solvers.penalties import Penalty
 from theory_lab.theorems.sequential_attention.experiments.instances import (
     INSTANCES,
     check_instance,

@@ -9,7 +9,7 @@ import numpy as np
 from theory_lab.core import Experiment
 from theory_lab.core.checks import at_least, one_of, positive
 from theory_lab.core.seeds import Stream
-from theory_lab.solvers.penalties import PENALTIES
+from theory_lab.solvers.masked_penalties import PENALTIES
 
 NAMES = tuple(PENALTIES)
 

@@ -11,7 +11,8 @@ from theory_lab.core.checks import BadParameter, at_least, one_of
 from theory_lab.core.parameters import Params
 from theory_lab.core.seeds import Stream
 from theory_lab.solvers.group_lasso import Problem, Squares
-from theory_lab.solvers.penalties import PENALTIES, Penalty
+from theory_lab.solvers.masked_penalties import PENALTIES
+from theory_lab.solvers.penalties import Penalty
 from theory_lab.theorems.sequential_attention.experiments.windows import (
     one_group_point,
     zero_gradient_norms,
