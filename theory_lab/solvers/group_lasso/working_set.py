@@ -36,7 +36,8 @@ class Solution(NamedTuple):
 def solve(
     problem: Problem, lam: float, *, tol: float = 1e-12, start: np.ndarray | None = None
 ) -> Solution:
-    """A minimiser with duality gap at most tol |L(0)|, from the start (d, K) (default 0).
+    """A minimiser with duality gap at most tol |L(0)| (not below rounding), from the start (d, K)
+    (default 0).
 
     UsageError unless lam > 0 is finite, and for a design or response that is not finite.
     """
@@ -185,4 +186,4 @@ def _certified(
     bound = problem.lower_bound(slope, gradient, lam) - rounding
     gap = float(objective - bound)
     pulls = problem.norms(gradient + problem.ridge * B)
-    return Solution(B, objective, bound, gap, pulls, gap <= tol * size)
+    return Solution(B, objective, bound, gap, pulls, gap <= max(tol * size, 2 * rounding))

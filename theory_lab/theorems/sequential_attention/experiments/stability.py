@@ -10,6 +10,7 @@ from theory_lab.core import Experiment, Measurement
 from theory_lab.core.checks import BadParameter, at_least, one_of
 from theory_lab.core.parameters import Params
 from theory_lab.core.seeds import Stream
+from theory_lab.solvers.exhaustive import minimise
 from theory_lab.solvers.group_lasso import Problem, Squares
 from theory_lab.solvers.masked_penalties import PENALTIES
 from theory_lab.solvers.penalties import Penalty
@@ -18,7 +19,7 @@ from theory_lab.theorems.sequential_attention.experiments.windows import (
     zero_gradient_norms,
 )
 
-SCAN, HALVINGS = 60, 24
+SCAN, HALVINGS, SWITCH_HALVINGS = 60, 24, 10
 STEP = 2e-6
 """Length of the new group, relative to the first: how locally stability is tested."""
 
@@ -97,3 +98,33 @@ def _is_stable(problem: Problem, penalty: Penalty, leader: int, lam: float, leng
 
 
 STABILITY = Experiment("sequential_attention.stability", draw, run, (check,))
+
+
+def run_switch(
+    problem: dict[str, Any], *, q: Annotated[str, one_of(tuple(PENALTIES))] = "log", rng: Stream
+) -> dict[str, Any]:
+    """`switch`: a bracket of a lam below which the one-group point is not, and above which it is the
+    global minimum of F_q for a concave q, by bisection with branch and bound between tau (it is) and
+    .02 tau. What branch and bound leaves open stays in the bracket. `nodes`: looked at in all."""
+    ends = np.cumsum(problem["sizes"])
+    groups = list(np.split(np.arange(ends[-1]), ends[:-1]))
+    at = Problem(problem["_X"], Squares(problem["_y"][:, None]), groups)
+    leader = int(np.argmax(zero_gradient_norms(at)))
+    tau = float(zero_gradient_norms(at)[leader])
+    low, high, nodes = 0.02 * tau, tau, 0
+    for _ in range(SWITCH_HALVINGS):
+        middle = float(np.sqrt(low * high))
+        own = at.objective(one_group_point(at, leader, middle), middle)
+        found = minimise(at, middle, PENALTIES[q], tol=1e-8, nodes=300)
+        allowed = 2e-8 * at.smooth(np.zeros((at.X.shape[1], 1)))
+        nodes += found.nodes
+        if found.value < own - allowed:
+            low = middle
+        elif found.lower_bound >= own - allowed:
+            high = middle
+        else:
+            break
+    return dict(switch=Measurement.certified(low, high), nodes=nodes)
+
+
+SWITCHING = Experiment("sequential_attention.switch", draw, run_switch, (check,))
