@@ -95,7 +95,6 @@ SWITCHES_LATE = Claim(
     conditions=[SMOOTH_CONCAVE],
     tolerance=1e-2,
     basis="finding",
-    rivals={"where it stops being local": _break},
     formula="λ_switch ≤ λ_2",
 )
 

@@ -73,10 +73,10 @@ def draw_norms(
 
 
 def run_norms(problem: dict[str, Any], *, rng: Stream) -> dict[str, Any]:
-    """`penalty` (vectors,): q^-1(sum q(norms)), 1e300 where a bounded q makes it infinite;
+    """`penalty` (vectors,): q^-1(sum q(norms)), 1e100 where a bounded q makes it infinite;
     `bisected`: a bracket of the norm whose q is that sum up to its rounding, by bisection on q."""
     penalty, norms = PENALTIES[problem["q"]], problem["norms"]
-    combined = np.minimum(penalty.combined(norms), 1e300)
+    combined = np.minimum(penalty.combined(norms), 1e100)
     total = penalty.value(norms).sum(axis=1)
     ends = [_bisected(penalty, total * (1 + sign * ROUNDING), 10 * norms.sum(axis=1))
             for sign in (-1, 1)]  # fmt: skip
