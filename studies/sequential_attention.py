@@ -234,7 +234,7 @@ def broken_minima() -> list[Control]:
         drops("lam >= tau", claims=[entry.ZERO], q="abs", place=0.5, **squares),
         drops("one group has the largest gradient at 0", claims=[entry.FIRST_GROUP], q="abs",
               place=-0.03, instance="tied", m=6, sizes=(2, 2)),
-        drops("lam from the entry of a group with a smaller gradient up to tau", claims=[entry.FIRST_GROUP], q="abs", place=-0.3, **squares),
+        drops("lam from the entry of a group with a smaller gradient to a millionth below tau", claims=[entry.FIRST_GROUP], q="abs", place=-0.3, **squares),
         instead("the Group LASSO", claims=[stability.GAP], q="abs", place=0.5, **squares),
     ]  # fmt: skip
 

@@ -51,8 +51,8 @@ FIRST_GROUP = Claim(
         ALONE,
         SUBADDITIVE,
         Condition(
-            "lam from the entry of a group with a smaller gradient up to tau",
-            lambda f: f["outside_entry"] <= f["lam"] < np.max(f["gradient_norms"]),
+            "lam from the entry of a group with a smaller gradient to a millionth below tau",
+            lambda f: f["outside_entry"] <= f["lam"] <= (1 - 1e-6) * np.max(f["gradient_norms"]),
         ),
     ],
     tolerance=1e-9,

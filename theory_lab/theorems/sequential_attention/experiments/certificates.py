@@ -41,20 +41,23 @@ LENGTHS = (0.02, 0.2, 2.0)
 def run_growth(
     problem: dict[str, Any], *, q: Annotated[str, one_of(tuple(PENALTIES))] = "abs", rng: Stream
 ) -> dict[str, Any]:
-    """`growth`: the least (F_q(B) - F_q(B*)) / |B - B*|^2 over points B at three distances from the
+    """`growth`, up to rounding: the least (F_q(B) - F_q(B*)) / |B - B*|^2 over points B at three distances from the
     Group LASSO minimiser B*, in random directions, within the first group and along the flattest
     direction of L there; `lasso_groups` active in B*."""
     at, lam, penalty = problem["_problem"], problem["lam"], PENALTIES[q]
     best = solve(at, lam, tol=TOLERANCE).coefficients
     value, search = objective(at, lam, penalty, best), rng.named("search")
-    size = max(float(np.linalg.norm(best)), 1e-3)
-    ratios = []
+    natural = np.sqrt(2 * at.smooth(np.zeros_like(best)) / problem["smoothness"])
+    size = max(float(np.linalg.norm(best)), 0.1 * float(natural))
+    low, high = np.inf, np.inf
     for step in _directions(at, problem["kept"], best, search):
         for length in LENGTHS:
             move = size * length / np.linalg.norm(step) * step
-            rise = objective(at, lam, penalty, best + move) - value
-            ratios.append(rise / float(np.sum(move * move)))
-    return dict(growth=float(min(ratios)), lasso_groups=active_groups(at, best))
+            after, square = objective(at, lam, penalty, best + move), float(np.sum(move * move))
+            rounding = ROUNDING * (abs(after) + abs(value)) / square
+            ratio = (after - value) / square
+            low, high = min(low, ratio - rounding), min(high, ratio + rounding)
+    return dict(growth=Measurement.certified(low, high), lasso_groups=active_groups(at, best))
 
 
 def _directions(
@@ -94,6 +97,9 @@ def _without(
     problem: Problem, lam: float, penalty: Penalty, group: int, rng: np.random.Generator
 ) -> tuple[float, float]:
     """An enclosure of min F_q without a group."""
+    if len(problem.members) == 1:
+        alone = problem.smooth(np.zeros((problem.X.shape[1], problem.loss.shape[1])))
+        return alone, alone
     if penalty.is_concave:
         found = runner_up(problem, lam, penalty, group, nodes=400)
         return found.lower_bound, found.value

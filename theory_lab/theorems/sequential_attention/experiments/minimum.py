@@ -65,7 +65,7 @@ def draw(
 
 def _only_group(problem: Problem, lam: float, default: int) -> int:
     norms = problem.norms(solve(problem, lam, tol=TOLERANCE).coefficients)
-    active = np.flatnonzero(norms > SMALL * max(norms.max(), 1.0))
+    active = np.flatnonzero(norms > SMALL * norms.max())
     return int(active[0]) if len(active) == 1 else default
 
 
@@ -101,7 +101,7 @@ def run(
     width = 2 * np.sqrt(2 * max(value - bound, 0.0) / growth) if growth > 0 else np.inf
     radius = min(width, 2 * at.smooth(np.zeros_like(best)) / lam)
     norms = at.norms(best)
-    active = np.flatnonzero(norms > SMALL * max(norms.max(), 1.0))
+    active = np.flatnonzero(norms > SMALL * norms.max())
     point = _flat(best, at, problem["kept"])
     minimisers = _other_minimisers(at, lam, lasso, q)
     others = [float(np.linalg.norm(other - best)) for other in minimisers]
@@ -124,7 +124,7 @@ def run(
 def active_groups(problem: Problem, B: np.ndarray) -> int:
     """The groups that are not 0."""
     norms = problem.norms(B)
-    return int(np.sum(norms > SMALL * max(norms.max(), 1.0)))
+    return int(np.sum(norms > SMALL * norms.max()))
 
 
 def _flat(B: np.ndarray, problem: Problem, leader: int) -> np.ndarray:

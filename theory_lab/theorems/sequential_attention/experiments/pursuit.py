@@ -165,7 +165,7 @@ def run_omp(
     support, values = omp(X, y, groups, min(steps, len(groups)), choose, refit)
     best = fit(X, y, groups, problem["planted"]).value
     gaps = values - best
-    kept = np.flatnonzero(gaps[:-1] > 1e-9 * gaps[0])
+    kept = np.flatnonzero(gaps[:-1] > 1e-6 * gaps[0])
     return dict(before=gaps[kept], after=gaps[kept + 1], step=kept, support=np.array(support),
                 trace=dict(gap=np.maximum(gaps, 0) / gaps[0]))  # fmt: skip
 
@@ -211,7 +211,7 @@ def run_replacement(
     found = omp_replacement(X, y, groups, problem["start"].tolist(), rounds)
     gaps = found.values - problem["_best"]
     unit = problem["start_gap"] if problem["start_gap"] > 0 else 0.5 * float(y @ y)
-    above = np.flatnonzero(gaps[:-1] > 1e-9 * unit)
+    above = np.flatnonzero(gaps[:-1] > 1e-6 * unit)
     reached = np.flatnonzero(gaps <= problem["accuracy"] * unit)
     below = np.flatnonzero(gaps <= 1e-12 * unit)
     relapse = gaps[below[0] :].max() / unit if below.size else 0.0

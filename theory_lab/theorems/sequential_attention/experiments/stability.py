@@ -19,7 +19,8 @@ from theory_lab.theorems.sequential_attention.experiments.windows import (
     zero_gradient_norms,
 )
 
-SCAN, HALVINGS, SWITCH_HALVINGS = 60, 24, 10
+SCAN, HALVINGS = 60, 24
+SWITCH_SCAN, SWITCH_HALVINGS = 14, 6
 STEP = 2e-6
 """Length of the new group, relative to the first: how locally stability is tested. Where q rises
 vertically at 0 its square: there the penalty of a short group fades only as a root of its length."""
@@ -63,7 +64,9 @@ def run(
         high = low
     else:
         return dict(breaking_point=0.0)
-    coarse, fine = (_bisected(at, penalty, leader, low, high, step) for step in (local, 0.5 * local))
+    coarse, fine = (
+        _bisected(at, penalty, leader, low, high, step) for step in (local, 0.5 * local)
+    )
     centre, reach = 2 * fine - coarse, 2 * abs(fine - coarse) + 1e-6 * fine
     return dict(breaking_point=Measurement.estimated(centre - reach, centre + reach))
 
@@ -105,28 +108,38 @@ STABILITY = Experiment("sequential_attention.stability", draw, run, (check,))
 def run_switch(
     problem: dict[str, Any], *, q: Annotated[str, one_of(tuple(PENALTIES))] = "log", rng: Stream
 ) -> dict[str, Any]:
-    """`switch`: a bracket of a lam below which the one-group point is not, and above which it is the
-    global minimum of F_q for a concave q, by bisection with branch and bound between tau (it is) and
-    .02 tau. What branch and bound leaves open stays in the bracket. `nodes`: looked at in all."""
+    """`switch`: a bracket of the largest lam below which the one-group point is not the global minimum
+    of F_q for a concave q: by a scan from tau down to .02 tau, then bisection, with branch and bound.
+    What that leaves open stays in the bracket."""
     ends = np.cumsum(problem["sizes"])
     groups = list(np.split(np.arange(ends[-1]), ends[:-1]))
     at = Problem(problem["_X"], Squares(problem["_y"][:, None]), groups)
-    leader = int(np.argmax(zero_gradient_norms(at)))
-    tau = float(zero_gradient_norms(at)[leader])
-    low, high, nodes = 0.02 * tau, tau, 0
-    for _ in range(SWITCH_HALVINGS):
-        middle = float(np.sqrt(low * high))
-        own = at.objective(one_group_point(at, leader, middle), middle)
-        found = minimise(at, middle, PENALTIES[q], tol=1e-8, nodes=300)
-        allowed = 2e-8 * at.smooth(np.zeros((at.X.shape[1], 1)))
-        nodes += found.nodes
-        if found.value < own - allowed:
-            low = middle
-        elif found.lower_bound >= own - allowed:
-            high = middle
-        else:
+    norms = zero_gradient_norms(at)
+    leader, tau = int(np.argmax(norms)), float(norms.max())
+    low, high = 0.0, tau
+    for lam in np.geomspace(tau, 0.02 * tau, SWITCH_SCAN)[1:].tolist():
+        answer = _is_global(at, PENALTIES[q], leader, lam)
+        if answer is not True:
+            low = lam if answer is False else 0.0
             break
-    return dict(switch=Measurement.certified(low, high), nodes=nodes)
+        high = lam
+    for _ in range(SWITCH_HALVINGS if low else 0):
+        middle = float(np.sqrt(low * high))
+        answer = _is_global(at, PENALTIES[q], leader, middle)
+        if answer is None:
+            break
+        low, high = (low, middle) if answer else (middle, high)
+    return dict(switch=Measurement.certified(low, high))
+
+
+def _is_global(problem: Problem, penalty: Penalty, leader: int, lam: float) -> bool | None:
+    """Whether the one-group point is the global minimum; None where branch and bound stays open."""
+    own = problem.objective(one_group_point(problem, leader, lam), lam)
+    found = minimise(problem, lam, penalty, tol=1e-8, nodes=300)
+    allowed = 2e-8 * problem.smooth(np.zeros((problem.X.shape[1], 1)))
+    if found.value < own - allowed:
+        return False
+    return True if found.lower_bound >= own - allowed else None
 
 
 SWITCHING = Experiment("sequential_attention.switch", draw, run_switch, (check,))
