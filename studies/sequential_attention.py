@@ -61,7 +61,7 @@ def conditions_on_q() -> list[Case]:
         *(case for claim, q in zip(penalties.SUBADDITIVE_CLAIMS, ADMISSIBLE, strict=True)
           for case in grid(claims=[claim], q=q)),
         *(case for claim, q in zip(penalties.CONCAVE_CLAIMS, CONCAVE_Q, strict=True)
-          for case in grid(claims=[claim], q=q)),
+          for case in grid(claims=[claim], q=q, points=1200)),
         *grid(claims=[penalties.DOMINATES], q=ADMISSIBLE_Q, groups=[2, 8], scale=[0.01, 1.0]),
         *grid(claims=[penalties.EQUALITY], q=[*ADMISSIBLE_Q, "square", "exp_mask"], groups=6, active=1),
     ]  # fmt: skip
@@ -111,6 +111,7 @@ def windows(preset: str) -> list[Case]:
               **SYNTHETIC["responses"]),
         *grid(claims=[stability.GAP], instance="logistic", place=[0.1, 0.5], **SYNTHETIC["logistic"]),
         *grid(claims=[stability.GAP], instance="diabetes", place=0.5, ridge=0.1),
+        *grid(claims=[stability.GAP], instance="squares", m=30, sizes=(2, 2), place=[0.2, 0.6]),
         *grid(claims=[stability.STABLE], m=30, sizes=[(2, 2, 2, 2), (1, 3, 2)], scale=[0.5, 2.0],
               q=["log", "bounded", "exp", "abs", "square"], replicates=2),
         *grid(claims=[stability.STABLE], m=30, sizes=(2, 2, 2, 2), q=["sqrt", "two_thirds", "exp_mask"]),
@@ -187,8 +188,8 @@ def broken_penalties() -> list[Control]:
         instead("a^2", claims=penalties.SUBADDITIVE_CLAIMS, q="square"),
         instead("e^a - 1", claims=penalties.SUBADDITIVE_CLAIMS, q="exp"),
         instead("Lemma 2.1's q", claims=penalties.SUBADDITIVE_CLAIMS, q="exp_mask"),
-        instead("a^2", claims=penalties.CONCAVE_CLAIMS, q="square"),
-        instead("a + |sin a| / 2", claims=penalties.CONCAVE_CLAIMS, q="sine"),
+        instead("a^2", claims=penalties.CONCAVE_CLAIMS, q="square", points=1200),
+        instead("a + |sin a| / 2", claims=penalties.CONCAVE_CLAIMS, q="sine", points=1200),
         *(drops(masks.OWN_MASK, claims=[claim], row=other) for claim, other in zip(
             masks.ROWS, ["power_decay", "powerprop", "powerprop", "power_decay", "identity"], strict=True)),
         drops("q is subadditive", claims=[penalties.DOMINATES], q=["square", "exp"], groups=4),

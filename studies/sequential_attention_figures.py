@@ -120,12 +120,12 @@ SUBADDITIVE = Figure(
     " light).",
     [*penalties.SUBADDITIVE_CLAIMS, *penalties.CONCAVE_CLAIMS, masks.INFLECTION],
     [
-        Curves([Series(label, SUBADDITIVITY, trace("values"), trace("norms"), dict(q=q)) for q, label in SHAPES],
+        Curves([Series(label, SUBADDITIVITY, trace("values"), trace("norms"), dict(q=q, points=300)) for q, label in SHAPES],
                xlabel="a", ylabel="q(a)", xscale="log", yscale="log", marks=BENDS),
-        Curves([Series(label, SUBADDITIVITY, trace("slopes"), trace("norms"), dict(q=q)) for q, label in SHAPES],
+        Curves([Series(label, SUBADDITIVITY, trace("slopes"), trace("norms"), dict(q=q, points=300)) for q, label in SHAPES],
                xlabel="a", ylabel="slope q'(a)", xscale="log", yscale="log", ylim=(1e-2, 20), marks=BENDS),
         *(HeatMap(SUBADDITIVITY, "coarse", "coarse", trace("excess"), xlabel="a", ylabel="b",
-                  zlabel="relative excess of q(a + b)", where=dict(q=q), xscale="log", yscale="log",
+                  zlabel="relative excess of q(a + b)", where=dict(q=q, points=300), xscale="log", yscale="log",
                   limits=limits, title=title)
           for q, title, limits in (("sine", "q(a) = a + |sin a|/2", (-0.4, 0.0)),
                                    ("exp_mask", "q of the exponential mask", (0.0, 1.0)))),

@@ -77,7 +77,7 @@ SWITCHES = Claim(
     predict=_break,
     measure="switch",
     conditions=[SMOOTH_CONCAVE],
-    tolerance=1e-2,  # the bracket of the bisection, and the square root of the gap of a node
+    tolerance=3e-3,  # the bracket of the bisection, and the square root of the gap of a node
     scale=_window_end,
     basis="finding",
     rivals={"the end of the window": _window_end},
@@ -93,7 +93,7 @@ SWITCHES_LATE = Claim(
     predict=_window_end,
     measure="switch",
     conditions=[SMOOTH_CONCAVE],
-    tolerance=1e-2,
+    tolerance=3e-3,
     basis="finding",
     formula="λ_switch ≤ λ_2",
 )

@@ -42,8 +42,8 @@ def run_growth(
     problem: dict[str, Any], *, q: Annotated[str, one_of(tuple(PENALTIES))] = "abs", rng: Stream
 ) -> dict[str, Any]:
     """`growth`, up to rounding: the least (F_q(B) - F_q(B*)) / |B - B*|^2 over points B at three distances from the
-    Group LASSO minimiser B*, in random directions, within the first group and along the flattest
-    direction of L there; `lasso_groups` active in B*."""
+    Group LASSO minimiser B*, in random directions, within the first group, along the flattest
+    direction of L there and along the ray through B*; `lasso_groups` active in B*."""
     at, lam, penalty = problem["_problem"], problem["lam"], PENALTIES[q]
     best = solve(at, lam, tol=TOLERANCE).coefficients
     value, search = objective(at, lam, penalty, best), rng.named("search")
@@ -72,7 +72,8 @@ def _directions(
     flat = np.zeros_like(best)
     axis = np.linalg.eigh(problem.X[:, members].T @ problem.X[:, members])[1][:, 0]
     flat[members, 0] = axis
-    return [*found, flat, -flat]
+    ray = best if best.any() else flat
+    return [*found, flat, -flat, ray, -ray]
 
 
 GROWTH = Experiment("sequential_attention.growth", draw, run_growth, (check_instance,))

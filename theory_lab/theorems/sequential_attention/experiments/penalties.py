@@ -40,14 +40,15 @@ def run(
     excess = penalty.value(a[:, None] + a[None, :]) / sums - 1
     at_zero = float(penalty.value(np.zeros(1))[0])
     chords = np.diff(values) / np.diff(a)
+    step = -(-len(a) // 50)
     return dict(
         excess=float(excess.max()),
         violations=np.concatenate(
             [excess.max(axis=1), [np.max(-np.diff(values) / values[1:]), at_zero, -at_zero]]
         ),
         bends=np.diff(chords) / np.maximum(chords[:-1], chords[1:]),
-        trace=dict(norms=a, values=values, slopes=penalty.slope(a), excess=excess[::6, ::6],
-                   coarse=a[::6]),
+        trace=dict(norms=a, values=values, slopes=penalty.slope(a), excess=excess[::step, ::step],
+                   coarse=a[::step]),
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from theory_lab.theorems.sequential_attention.experiments.windows import (
 )
 
 SCAN, HALVINGS = 60, 24
-SWITCH_SCAN, SWITCH_HALVINGS = 14, 6
+SWITCH_SCAN, SWITCH_HALVINGS = 14, 10
 STEP = 2e-6
 """Length of the new group, relative to the first: how locally stability is tested. Where q rises
 vertically at 0 its square: there the penalty of a short group fades only as a root of its length."""
