@@ -229,7 +229,7 @@ def broken_minima() -> list[Control]:
         drops("one entry point is the largest", pulls=(2.0, 2.0, 1.0), curvatures=(0.5, 0.5, 1.0), exponent=0.5),
         drops("0 < p* < 1", pulls=(2.0, 1.0), curvatures=(1.0, 1.0)),
         drops("q is subadditive", claims=[window.PATH_NORM], m=30, sizes=(2, 2, 2, 2),
-              q=["square", "exp_mask"], place=PLACES[-5:]),
+              q=["square", "exp_mask"], place=PLACES[5:]),
         drops("lam >= lam2", claims=[window.PATH_NORM], m=30, sizes=(2, 2, 2, 2), q="abs",
               place=PLACES[:4]),
         drops("lam >= tau", claims=[entry.ZERO], q="abs", place=0.5, **squares),

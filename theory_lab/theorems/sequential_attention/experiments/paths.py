@@ -130,10 +130,11 @@ def _local_minima(F: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _closed_in(value: Any, x: float, y: float, spacing: float) -> tuple[float, float, float, float]:
-    """The least value near (x, y) on grids that shrink by 8, each with the axes; the last spacing."""
+    """The least value within half a spacing of (x, y), on grids that shrink by 8 and hold the axes where
+    they are that close; the last spacing."""
     for _ in range(ROUNDS):
-        offsets = spacing * np.linspace(-1.5, 1.5, 25)
-        xs, ys = np.append(x + offsets, 0.0), np.append(y + offsets, 0.0)
+        offsets = spacing * np.linspace(-0.6, 0.6, 25)
+        xs, ys = (np.append(at + offsets, 0.0 if abs(at) <= 0.6 * spacing else at) for at in (x, y))
         F = value(xs[:, None], ys[None, :])
         i, j = np.unravel_index(int(np.argmin(F)), F.shape)
         x, y, spacing = float(xs[i]), float(ys[j]), spacing / 8
