@@ -90,6 +90,8 @@ def minima(preset: str) -> list[Case]:
     cases += grid(
         claims=[window.GROWTH, window.RUNNER], instance="diabetes", ridge=0.1, q="log", place=0.5
     )
+    cases += grid(claims=[window.GROWTH], instance="orthogonal", m=30, sizes=(3,), q=["abs", "log"],
+                  place=0.5)  # fmt: skip
     cases += grid(claims=[window.PATH_NORM], m=30, sizes=(2, 2, 2, 2), place=PLACES,
                   q=["abs", "sqrt", "bounded"])  # fmt: skip
     cases += grid(claims=[window.PLANE_POINT], **PLANE, lam=[1.6, 1.84, 2.0, 2.3], q=ADMISSIBLE_Q)
