@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import numpy as np
 
 from theory_lab.core import Experiment, Measurement
-from theory_lab.core.checks import at_least, nonnegative, one_of
+from theory_lab.core.checks import BadParameter, at_least, nonnegative, one_of
+from theory_lab.core.parameters import Params
 from theory_lab.core.seeds import Stream
 from theory_lab.solvers.exhaustive import runner_up
 from theory_lab.solvers.group_lasso import Problem, solve
@@ -54,6 +55,8 @@ def run_growth(
         for length in LENGTHS:
             move = size * length / np.linalg.norm(step) * step
             after, square = objective(at, lam, penalty, best + move), float(np.sum(move * move))
+            if not np.isfinite(after):  # beyond the supremum of a bounded q
+                continue
             rounding = ROUNDING * (abs(after) + abs(value)) / square
             ratio = (after - value) / square
             low, high = min(low, ratio - rounding), min(high, ratio + rounding)
@@ -147,7 +150,14 @@ def run_window(problem: dict[str, Any], *, rng: Stream) -> dict[str, Any]:
     return dict(second_entry=Measurement.certified(window.low, high))
 
 
-WINDOW = Experiment("sequential_attention.window", draw_window, run_window, (check_instance,))
+def check_window(values: Params) -> None:
+    """There is a second group."""
+    check_instance(values)
+    if len(values["sizes"]) == 1:
+        raise BadParameter("sizes needs at least two groups, for a second one to enter.")
+
+
+WINDOW = Experiment("sequential_attention.window", draw_window, run_window, (check_window,))
 
 
 def run_witness(

@@ -44,7 +44,7 @@ def draw(
     rng: Stream,
 ) -> dict[str, Any]:
     """A problem, and lam by its `place`: between lam2 (0) and tau (1) linearly, place tau above 1,
-    (1 + place) lam2 below 0. `design` are the columns of the group that the Group LASSO keeps at lam
+    (1 + place) lam2 (tau, where no second group enters) below 0. `design` are the columns of the group that the Group LASSO keeps at lam
     if it keeps one, else of the one with the largest gradient at 0."""
     problem, response = make_instance(instance, m, sizes, ridge, rng)
     window = find_window(problem)
@@ -52,7 +52,7 @@ def draw(
     if place >= 1:
         lam = place * window.tau
     elif place < 0:
-        lam = (1 + place) * window.low
+        lam = (1 + place) * (window.low or window.tau)
     kept = _only_group(problem, lam, window.leader)
     convexity, smoothness = _curvatures(problem)
     return dict(
