@@ -173,6 +173,8 @@ ONCE_WRONG: list[tuple[Claim, dict[str, Any], str]] = [
     (stability_claims.GAP, dict(instance="squares", m=30, sizes=(3,), place=0.5), "outside"),
     (entry.FIRST_GROUP, dict(instance="tied", m=6, sizes=(1, 1), place=-0.02), "outside"),
     (entry.FIRST_GROUP, dict(instance="squares", m=30, sizes=(2, 2), place=-0.01, q="abs"), "outside"),
+    (window.VALUE, dict(instance="squares", m=40, sizes=(4,), place=-0.1, q="log"), "holds"),
+    (window.GROWTH, dict(instance="responses", m=47, sizes=(1, 2), place=0.87, q="bounded"), "holds"),
     (mask_claims.IDENTITY, dict(row="power_decay"), "outside"),
     (mask_claims.POWERPROP, dict(row="powerprop", parameter=0.5), "holds"),
     (penalty_claims.DOMINATES, dict(q="bounded", groups=3, scale=10.0), "holds"),
