@@ -6,6 +6,7 @@ only when something is drawn.
 """
 
 from theory_lab.report.plots.compare import PredictedMeasured
+from theory_lab.report.plots.contours import Contours
 from theory_lab.report.plots.curves import Curves, Geometric, Mark, Series
 from theory_lab.report.plots.declare import Figure
 from theory_lab.report.plots.distributions import Histogram
@@ -14,7 +15,7 @@ from theory_lab.report.plots.material import Material, NothingToDraw
 from theory_lab.report.plots.quantities import SHARES, entry, hits, share_above, trace
 
 __all__ = [
-    "SHARES", "Boundary", "Curves", "Figure", "Geometric", "HeatMap", "Histogram", "Mark",
+    "SHARES", "Boundary", "Contours", "Curves", "Figure", "Geometric", "HeatMap", "Histogram", "Mark",
     "Material", "NothingToDraw", "PredictedMeasured", "Series", "entry", "hits", "share_above",
     "trace",
 ]  # fmt: skip

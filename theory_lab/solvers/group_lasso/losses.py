@@ -7,6 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
+from theory_lab.core.errors import UsageError
+
 
 class Loss(Protocol):
     """A convex function f of Z: (m, K)."""
@@ -33,12 +35,22 @@ class Loss(Protocol):
         """A bound on the Hessian of f."""
 
 
+def _check_matrix(Y: np.ndarray) -> None:
+    if np.ndim(Y) != 2:
+        raise UsageError(
+            f"The response has shape {np.shape(Y)}, but it must be (m, K): y[:, None]?"
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Squares:
     """1/2 |Z - Y|^2 for responses Y: (m, K)."""
 
     Y: np.ndarray
     is_quadratic = True
+
+    def __post_init__(self) -> None:
+        _check_matrix(self.Y)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -78,6 +90,11 @@ class Logistic:
     Y: np.ndarray
     is_quadratic = False
 
+    def __post_init__(self) -> None:
+        _check_matrix(self.Y)
+        if self.Y.shape[1] != 1 or not np.all(np.isin(self.Y, (0, 1))):
+            raise UsageError("Logistic labels must be one column of 0 and 1.")
+
     @property
     def shape(self) -> tuple[int, int]:
         return self.Y.shape[0], 1
@@ -110,6 +127,11 @@ class Multinomial:
 
     Y: np.ndarray
     is_quadratic = False
+
+    def __post_init__(self) -> None:
+        _check_matrix(self.Y)
+        if not np.all(np.isin(self.Y, (0, 1))) or np.any(self.Y.sum(axis=1) != 1):
+            raise UsageError("Multinomial labels must be one-hot: a single 1 in each row.")
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -33,7 +33,11 @@ class Problem:
     penalised: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
-        members = _members(self.groups, self.X.shape[-1])
+        if self.X.ndim != 2 or min(self.X.shape) < 1:
+            raise UsageError(
+                f"X has shape {self.X.shape}, but it must be (m, d) with m and d at least 1."
+            )
+        members = _members(self.groups, self.X.shape[1])
         _check(self, members)
         sizes = np.array([len(group) for group in members])
         order = np.concatenate(members)
@@ -101,12 +105,10 @@ def _members(groups: Sequence[np.ndarray] | int, d: int) -> list[np.ndarray]:
 
 def _check(problem: Problem, members: list[np.ndarray]) -> None:
     X, shape = problem.X, problem.loss.shape
-    if X.ndim != 2 or X.shape[0] < 1 or X.shape[1] < 1:
-        raise UsageError(f"X has shape {X.shape}, but it must be (m, d) with m and d at least 1.")
     if X.shape[0] != shape[0]:
         raise UsageError(f"X has {X.shape[0]} rows and the response {shape[0]}; they must agree.")
-    if any(len(group) == 0 for group in members):
-        raise UsageError("A group is empty; leave it out.")
+    if not members or any(len(group) == 0 for group in members):
+        raise UsageError("A group is empty, or there is none; give groups of at least one feature.")
     if not isinstance(problem.groups, int):
         counts = np.zeros(X.shape[1], dtype=int)
         joined = np.concatenate(members)
@@ -119,5 +121,7 @@ def _check(problem: Problem, members: list[np.ndarray]) -> None:
             raise UsageError(f"Feature {counts.argmin()} is in no group; give it one.")
     if not (np.isfinite(problem.ridge) and problem.ridge >= 0):
         raise UsageError(f"ridge is {problem.ridge!r}, but it must be at least 0.")
+    if any(not 0 <= g < len(members) for g in problem.free):
+        raise UsageError(f"free names a group outside of 0..{len(members) - 1}.")
     if len(problem.free) and problem.ridge == 0 and not isinstance(problem.loss, Squares):
         raise UsageError("Groups without a penalty need the loss Squares or a ridge above 0.")

@@ -25,11 +25,13 @@ def accelerated(
     X: (m, d), Y: (m, K), membership: (t, d) with 1 where a feature is in a group. Momentum is
     dropped where it points uphill. UsageError unless lam > 0.
     """
-    if not lam > 0:
+    if not 0 < lam < float("inf"):
         raise UsageError(f"lam is {lam!r}, but it must be a finite number greater than 0.")
     xp = array_namespace(X, Y, membership)
-    lipschitz = float(xp.linalg.matrix_norm(X, ord=2)) ** 2
     allowed = tol * 0.5 * float(xp.sum(Y * Y))
+    if not (0 < float(xp.sum(X * X)) < float("inf") and 0 <= allowed < float("inf")):
+        raise UsageError("The design or the response is not finite, or the design is 0.")
+    lipschitz = float(xp.linalg.matrix_norm(X, ord=2)) ** 2
     B = ahead = xp.zeros((X.shape[1], Y.shape[1]), dtype=X.dtype, device=X.device)
     momentum, gap = 1.0, float("inf")
     for n in range(steps):

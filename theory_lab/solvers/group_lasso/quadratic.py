@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MOST_ROUNDS, NEWTON_STEPS, HALVINGS, SHRUNK = 1000, 12, 30, 0.4
+MOST_ROUNDS, NEWTON_STEPS, HALVINGS = 1000, 12, 30
 
 
 @dataclass(eq=False)
@@ -87,17 +87,15 @@ def sweep(q: Quadratic, b: np.ndarray, product: np.ndarray) -> None:
 def newton(q: Quadratic, b: np.ndarray, product: np.ndarray, tol: float) -> None:
     """Newton steps on the groups that are not 0; b and product = H b change.
 
-    A step is halved until the objective falls. Once a group has shrunk fast, the sweep that
-    follows decides whether it stays.
+    A step is halved until the objective falls. A group that it would take through 0 ends at 0: then
+    the sweep that follows decides which groups stay.
     """
     norms = q.norms(b)
     index = np.flatnonzero(((norms > 0) | (q.lams == 0))[q.group_of])
     if not index.size:
         return
-    rows = q.H[index]
-    H, groups = rows[:, index], q.group_of[index]
-    first, second = np.nonzero(groups[:, None] == groups[None, :])
-    diagonal = np.arange(index.size)
+    groups = q.group_of[index]
+    H, pairs = q.H.take(index, 0).take(index, 1), _pairs(groups)
     for _ in range(NEWTON_STEPS):
         size = np.where(norms > 0, norms, 1.0)[groups]
         scale, unit = q.lams[groups] / size, b[index] / size
@@ -105,20 +103,39 @@ def newton(q: Quadratic, b: np.ndarray, product: np.ndarray, tol: float) -> None
         if np.max(np.abs(left)) <= 0.1 * tol:
             return
         curvature = H.copy()
-        curvature[first, second] -= (scale * unit)[first] * unit[second]
-        curvature[diagonal, diagonal] += scale
-        step = _solve(curvature, -left)
-        moved = _move(q, b, product, index, step, step @ rows, left @ step)
-        before, norms = norms, q.norms(b)
-        if not moved or np.any(norms < SHRUNK * before):
+        curvature[pairs] -= (scale * unit)[pairs[0]] * unit[pairs[1]]
+        curvature.flat[:: index.size + 1] += scale
+        step = np.zeros_like(b)
+        step[index] = _solve(curvature, -left)
+        turned = _stop_at_zero(q, b, step, norms)
+        if not _move(q, b, product, step, left @ step[index]) or turned:
             return
+        norms = q.norms(b)
+
+
+def _pairs(groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the entries in the diagonal blocks of sorted group numbers."""
+    starts = np.searchsorted(groups, groups)
+    sizes = np.searchsorted(groups, groups, "right") - starts
+    first = np.repeat(np.arange(groups.size), sizes)
+    offsets = np.arange(first.size) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return first, starts[first] + offsets
+
+
+def _stop_at_zero(q: Quadratic, b: np.ndarray, step: np.ndarray, norms: np.ndarray) -> bool:
+    """Groups that would turn round, <b_g, b_g + step_g> < 0, end at 0; whether there were any."""
+    turns = (np.add.reduceat(b * step, q.starts) < -norms * norms) & (q.lams > 0)
+    if turns.any():
+        inside = turns[q.group_of]
+        step[inside] = -b[inside]
+    return bool(turns.any())
 
 
 def _solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Cholesky; where it fails, with the diagonal raised by rounding (then only descent is sure)."""
     from scipy.linalg.lapack import dposv
 
-    _, x, info = dposv(matrix.T, right)
+    _, x, info = dposv(matrix.T, right, lower=1)
     lift = 1e-14
     while info:
         lifted = matrix + np.eye(len(right)) * (lift * np.trace(matrix))
@@ -127,23 +144,21 @@ def _solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
     return x
 
 
-def _move(
-    q: Quadratic, b: np.ndarray, product: np.ndarray, index: np.ndarray,
-    step: np.ndarray, along: np.ndarray, slope: float,
-) -> bool:  # fmt: skip
+def _move(q: Quadratic, b: np.ndarray, product: np.ndarray, step: np.ndarray, slope: float) -> bool:
     """The longest of the halved steps that lowers the objective; whether there was one."""
-    linear = (product[index] - q.c[index]) @ step
-    square = along[index] @ step
-    norms, start = q.norms(b), b[index]
+    along = q.H @ step
+    linear, square = (product - q.c) @ step, along @ step
+    norms, start = q.norms(b), b.copy()
     before = q.lams @ norms
     rounding = 1e-15 * (abs(before) + abs(q.c @ b))
     t = 1.0
     for _ in range(HALVINGS):
-        b[index] = start + t * step
+        np.multiply(step, t, out=b)
+        b += start
         change = t * linear + 0.5 * t * t * square + q.lams @ q.norms(b) - before
-        if change <= 1e-4 * t * slope + rounding:
+        if change <= 1e-4 * t * min(slope, 0.0) + rounding:
             product += t * along
             return True
         t *= 0.5
-    b[index] = start
+    b[:] = start
     return False

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 
 def omp_sequence(X: np.ndarray, y: np.ndarray, sizes: tuple[int, ...], k: int) -> list[int]:
     """The groups OMP takes, in order: argmax |X_g^T r| with r = y - the projection on those taken."""
+    return [int(np.argmax(pull)) for pull in _pulls(X, y, sizes, k)]
+
+
+def least_lead(X: np.ndarray, y: np.ndarray, sizes: tuple[int, ...], k: int) -> float:
+    """The least over the steps of OMP of 1 - second-largest / largest pull; 0 for a zero residual."""
+    leads = []
+    for pull in _pulls(X, y, sizes, k):
+        second, first = np.sort(np.append(pull, 0.0))[-2:]
+        leads.append(1 - max(second, 0.0) / first if first > 1e-12 * np.linalg.norm(y) else 0.0)
+    return float(min(leads))
+
+
+def _pulls(X: np.ndarray, y: np.ndarray, sizes: tuple[int, ...], k: int) -> Iterator[np.ndarray]:
+    """|X_g^T r| at each step of OMP, -1 on the groups that are taken."""
     ends = np.cumsum(sizes)
     groups = [np.arange(end - size, end) for size, end in zip(sizes, ends, strict=True)]
     taken: list[int] = []
@@ -18,10 +32,10 @@ def omp_sequence(X: np.ndarray, y: np.ndarray, sizes: tuple[int, ...], k: int) -
         if taken:
             Q, _ = np.linalg.qr(X[:, np.concatenate([groups[g] for g in taken])])
             residual = y - Q @ (Q.T @ y)
-        pull = [-1.0 if g in taken else float(np.linalg.norm(X[:, own].T @ residual))
-                for g, own in enumerate(groups)]  # fmt: skip
+        pull = np.array([-1.0 if g in taken else float(np.linalg.norm(X[:, own].T @ residual))
+                         for g, own in enumerate(groups)])  # fmt: skip
+        yield pull
         taken.append(int(np.argmax(pull)))
-    return taken
 
 
 def restricted_eigenvalues(

@@ -9,14 +9,32 @@ import numpy as np
 
 SCAN = 200
 
+
+def power_slope(a: Any, exponent: float) -> Any:
+    """p a^(p-1), infinite at 0 for p < 1."""
+    with np.errstate(divide="ignore"):
+        return exponent * np.power(np.asarray(a, dtype=float), exponent - 1)
+
+
+def exponential_mask_slope(a: Any) -> Any:
+    """W(2 a^2) / a for Lemma 2.1's q."""
+    from scipy.special import lambertw
+
+    a = np.asarray(a, dtype=float)
+    return np.where(a > 0, lambertw(2 * a * a).real / np.where(a > 0, a, 1.0), 0.0)
+
+
 SLOPES: dict[str, Callable[[Any], Any]] = {
     "abs": lambda a: np.ones_like(np.asarray(a, dtype=float)),
     "log": lambda a: 1 / (1 + np.asarray(a, dtype=float)),
     "bounded": lambda a: (1 + np.asarray(a, dtype=float)) ** -2.0,
     "exp": np.exp,
     "square": lambda a: 2 * np.asarray(a, dtype=float),
+    "exp_mask": exponential_mask_slope,
+    "sqrt": lambda a: power_slope(a, 0.5),
+    "two_thirds": lambda a: power_slope(a, 2 / 3),
 }
-"""q'(a); with q'(0) = 0 the point is not stable anywhere below tau."""
+"""q'(a): with q'(0) = 0 the point is not stable anywhere below tau, with q'(0) infinite everywhere."""
 
 
 def one_group_path(gram: np.ndarray, pull: np.ndarray, lam: float) -> np.ndarray:

@@ -18,7 +18,7 @@ def second_entry_bound(gradient_norms: np.ndarray, convexity: float, coupling: f
     tau2: the second-largest gradient norm, convexity mu1 = lmin(X_1^T X_1), coupling
     C = max_j |X_j^T X_1|_2.
     """
-    second, first = np.sort(gradient_norms)[-2:]
+    second, first = np.sort(np.append(gradient_norms, 0.0))[-2:]
     return float((convexity * second + coupling * first) / (convexity + coupling))
 
 

@@ -15,10 +15,11 @@ from theory_lab.theorems.sequential_attention.experiments.masks import (
     WHOLE,
 )
 
+OWN_MASK = "the mask is that of the row"
+
 
 def _row(
-    name: str, row: str, locus: str, formula: str, rivals: dict[str, Formula], basis: str = "theorem",
-    condition: str = "", holds: Formula | None = None,
+    name: str, row: str, locus: str, formula: str, rivals: dict[str, Formula]
 ) -> Claim:  # fmt: skip
     def predict(f: Facts) -> np.ndarray:
         return bounds.regulariser(row, f["norms"], f["parameter"])
@@ -31,16 +32,12 @@ def _row(
         experiment=MASK_MINIMUM,
         predict=predict,
         measure="minimum",
-        conditions=[Condition(condition, holds)] if holds else [],
+        conditions=[Condition(OWN_MASK, lambda f: f["row"] == row)],
         tolerance=1e-9,
         scale=lambda f: np.maximum(predict(f), 1e-12),
         rivals=rivals,
         formula=formula,
     )
-
-
-def _is_row(row: str, parameter: float | None = None) -> Formula:
-    return lambda f: f["row"] == row and parameter in (None, f["parameter"])
 
 
 IDENTITY = _row(
@@ -114,5 +111,7 @@ INFLECTION = Claim(
     formula="q″ changes sign at √(eρ/2)",
 )
 
-CLAIMS = [IDENTITY, EXPONENTIAL, POWER_DECAY, POWERPROP, ABSOLUTE_LOGITS, SOFTMAX, WHOLE_PROBLEM,
+ROWS = [IDENTITY, EXPONENTIAL, POWER_DECAY, POWERPROP, ABSOLUTE_LOGITS]
+
+CLAIMS = [*ROWS, SOFTMAX, WHOLE_PROBLEM,
           INFLECTION]  # fmt: skip

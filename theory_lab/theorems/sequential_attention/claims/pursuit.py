@@ -25,21 +25,27 @@ def _gram(f: Facts) -> np.ndarray:
     return f["rows"].T @ f["rows"]
 
 
-WINDOW = Condition("lam between the second and the first entry", lambda f: 0 <= f["place"] < 1)
+WINDOW = Condition(
+    "lam in the certified window below the first entry", lambda f: 0 <= f["place"] < 1
+)
+LEADS = Condition(
+    "at every step one group has the largest pull, by a thousandth",
+    lambda f: bounds.least_lead(f["rows"], f["response"], _sizes(f), f["k"]) > 1e-3,
+)
 
 
 def _is_omp(name: str, locus: str, words: str) -> Claim:
     return Claim(
         f"sequential_attention.{name}",
         Source(SELECTION, locus),
-        f"With the selected groups free and lam between the second and the first entry, {words} lets"
-        " exactly one group in at each step, the one that OMP takes.",
+        f"With the selected groups free and lam in the certified window below the first entry, {words}"
+        " lets exactly one group in at each step, the one that OMP takes.",
         experiment=SEQUENCE,
         predict=lambda f: np.array(
             bounds.omp_sequence(f["rows"], f["response"], _sizes(f), f["k"])
         ),
         measure="selected",
-        conditions=[WINDOW],
+        conditions=[WINDOW, LEADS],
         scale=1.0,
         rivals={
             "the largest pulls at the start": lambda f: np.argsort(
@@ -91,7 +97,7 @@ OMP_RATE = Claim(
 )
 
 
-def _constants(f: Facts) -> tuple[float, float]:
+def constants(f: Facts) -> tuple[float, float]:
     """mu_{k+k'} and L_2 of the Gram matrix."""
     sizes, gram = _sizes(f), _gram(f)
     total = 2 * f["k"] + f["extra"]
@@ -101,7 +107,7 @@ def _constants(f: Facts) -> tuple[float, float]:
 
 ENOUGH = Condition(
     "k' >= k (L_2^2 / mu^2 + 1)",
-    lambda f: f["k"] + f["extra"] >= bounds.least_size(*_constants(f), f["k"]) * (1 - 1e-12),
+    lambda f: f["k"] + f["extra"] >= bounds.least_size(*constants(f), f["k"]) * (1 - 1e-12),
 )
 
 OMPR_RATE = Claim(
@@ -111,7 +117,7 @@ OMPR_RATE = Claim(
     " while f > f*.",
     relation="<=",
     experiment=REPLACEMENT,
-    predict=lambda f: bounds.contraction(*_constants(f), f["k"]) * f["before"],
+    predict=lambda f: bounds.contraction(*constants(f), f["k"]) * f["before"],
     measure="after",
     conditions=[ENOUGH],
     observed=["before"],
@@ -119,7 +125,7 @@ OMPR_RATE = Claim(
     scale=lambda f: np.maximum(f["before"], 0),
     rivals={
         "twice the rate": lambda f: (
-            (2 * bounds.contraction(*_constants(f), f["k"]) - 1) * f["before"]
+            (2 * bounds.contraction(*constants(f), f["k"]) - 1) * f["before"]
         )
     },
     formula="f(t+1) − f* ≤ (1 − μ_{k+k'}/(k L_2)) (f(t) − f*)",
@@ -128,10 +134,10 @@ OMPR_RATE = Claim(
 OMPR_REACHES = Claim(
     "sequential_attention.ompr_support.reaches",
     Source(PAPER, "Theorem B.3"),
-    "Within R = k (L_2 / mu) log((f(0) - f*) / eps) rounds OMPR has k' groups with f <= f* + eps.",
+    "Within R = k (L_2 / mu) log((f(0) - f*) / eps) rounds, rounded up, OMPR has k' groups with f <= f* + eps.",
     relation="<=",
     experiment=REPLACEMENT,
-    predict=lambda f: bounds.rounds(*_constants(f), f["k"], 1.0, f["accuracy"]),
+    predict=lambda f: bounds.rounds(*constants(f), f["k"], 1.0, f["accuracy"]),
     measure="needed",
     conditions=[ENOUGH],
     scale=1.0,

@@ -13,7 +13,7 @@ ADMISSIBLE = ("abs", "sqrt", "two_thirds", "log", "bounded", "sine")
 """Increasing, subadditive, 0 at 0."""
 
 SUBADDITIVE = Condition("q is subadditive", lambda f: f["q"] in ADMISSIBLE)
-STRONGLY_CONVEX = Condition("L is strongly convex", lambda f: f["growth"] > 0)
+STRONGLY_CONVEX = Condition("L is strongly convex", lambda f: f["modulus"] > 0)
 ONE_GROUP = Condition(
     "the Group LASSO minimiser has at most one group", lambda f: f["lasso_groups"] <= 1
 )
@@ -21,5 +21,5 @@ ONE_GROUP = Condition(
 
 def leads_alone(gradient_norms: np.ndarray) -> bool:
     """Whether one group alone has the largest gradient at 0."""
-    second, first = np.sort(gradient_norms)[-2:]
-    return bool(second < first * (1 - 1e-9))
+    norms = np.sort(gradient_norms)
+    return bool(len(norms) == 1 or norms[-2] < norms[-1] * (1 - 1e-9))

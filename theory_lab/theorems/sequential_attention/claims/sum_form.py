@@ -17,6 +17,12 @@ def _arrays(f: Facts) -> tuple[np.ndarray, np.ndarray]:
     return np.array(f["pulls"]), np.array(f["curvatures"])
 
 
+def _leads(f: Facts) -> bool:
+    """Whether one entry point is the largest."""
+    entries = np.sort(bounds.entry(*_arrays(f), f["exponent"]))
+    return bool(len(entries) == 1 or entries[-2] < entries[-1] * (1 - 1e-9))
+
+
 ENTRIES = Claim(
     "sequential_attention.sum_form_entry",
     SUM_FORM,
@@ -39,6 +45,7 @@ FIRST = Claim(
     experiment=ENTRY,
     predict=lambda f: int(np.argmax(bounds.entry(*_arrays(f), f["exponent"]))),
     measure="first",
+    conditions=[Condition("one entry point is the largest", _leads)],
     scale=1.0,
     basis="finding",
     rivals={"argmax gradient": lambda f: int(np.argmax(f["pulls"]))},

@@ -11,6 +11,7 @@ from theory_lab.core import Experiment, Measurement
 from theory_lab.core.checks import BadParameter, at_least, one_of, positive
 from theory_lab.core.parameters import Params
 from theory_lab.core.seeds import Stream
+from theory_lab.solvers.masked_penalties import Masked, masked_penalty
 
 ROWS = ("identity", "exponential", "power_decay", "powerprop", "absolute_logits")
 GOLDEN = 0.5 * (np.sqrt(5) - 1)
@@ -33,29 +34,27 @@ def draw(
 
 
 def run(problem: dict[str, Any], *, rng: Stream) -> dict[str, Any]:
-    """`minimum` (n,): min over the mask variable of its cost plus (a / mask)^2, by golden sections."""
-    a = problem["norms"]
-    parameter = problem["parameter"]
+    """`minimum` (n,): min over the mask variable of its cost plus decay (a / mask)^2, by golden
+    sections; for power propagation, whose mask is fixed by a, its cost there."""
+    a, form = problem["norms"], masked_penalty(problem["row"], problem["parameter"])
     if problem["row"] == "powerprop":
-        return dict(minimum=_shortest(a, parameter) ** 2)
-    low, high, objective = _search(problem["row"], a, parameter)
-    least = golden_section(objective, low, high)
+        return dict(minimum=form.cost(_length(a, form)))
+    least = golden_section(*_search(a, form))
     return dict(minimum=np.where(a > 0, least, 0.0))
 
 
-def _search(row: str, a: np.ndarray, parameter: float) -> tuple[np.ndarray, np.ndarray, Objective]:
-    """A bracket of the mask variable (of its logarithm, for masks w) and the cost of a mask."""
-    safe = np.maximum(a, 1e-300)
-    if row == "exponential":
-        high = 2 + np.log1p(a / np.sqrt(parameter))
-        return 0 * a, high, lambda w: parameter * w * w + (a * np.exp(-w)) ** 2
-    if row == "absolute_logits":
-        return 0 * a, 2 + np.log1p(a), lambda w: w + (a * np.exp(-w)) ** 2
-    centre, half = np.log(safe), 40.0 + np.abs(np.log(safe))
-    if row == "identity":
-        return (centre - half, centre + half,
-                lambda u: 0.5 * (np.exp(2 * u) + (a * np.exp(-u)) ** 2))  # fmt: skip
-    return centre - half, centre + half, lambda u: np.exp(parameter * u) + (a * np.exp(-u)) ** 2
+def _search(a: np.ndarray, form: Masked) -> tuple[Objective, np.ndarray, np.ndarray]:
+    """The cost of a mask variable (of its logarithm u for masks w = e^u), and a bracket."""
+    if form.is_logit:
+        top = 2 + np.log1p(a) - 0.5 * np.log(np.minimum(form.cost(np.ones(1)), 1.0))
+        return lambda w: form.cost(w) + form.decay * (a / form.mask(w)) ** 2, 0 * a, top
+
+    def masked(u: np.ndarray) -> np.ndarray:
+        return form.cost(np.exp(u)) + form.decay * (a / form.mask(np.exp(u))) ** 2
+
+    centre = np.log(np.maximum(a, 1e-300))
+    half = 40.0 + np.abs(centre)
+    return masked, centre - half, centre + half
 
 
 def golden_section(objective: Objective, low: np.ndarray, high: np.ndarray) -> np.ndarray:
@@ -72,37 +71,52 @@ def golden_section(objective: Objective, low: np.ndarray, high: np.ndarray) -> n
     return np.minimum(np.minimum(at_left, at_right), ends)
 
 
-def _shortest(a: np.ndarray, exponent: float) -> np.ndarray:
-    """The norm s of b with | |b|^(alpha-1) b | = s^alpha = a, by bisection."""
-    low, high = np.zeros_like(a), 1 + a
-    for _ in range(200):
-        middle = 0.5 * (low + high)
-        below = middle**exponent < a
-        low, high = np.where(below, middle, low), np.where(below, high, middle)
-    return 0.5 * (low + high)
+def _length(a: np.ndarray, form: Masked) -> np.ndarray:
+    """The norm s of b with mask(s) s = a, by bisection on log s."""
+    low, high = np.full_like(a, -700.0), np.full_like(a, 700.0)
+    with np.errstate(over="ignore", under="ignore"):
+        for _ in range(80):
+            middle = 0.5 * (low + high)
+            below = form.mask(np.exp(middle)) * np.exp(middle) < a
+            low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return np.where(a > 0, np.exp(0.5 * (low + high)), 0.0)
 
 
 MASK_MINIMUM = Experiment("sequential_attention.mask_minimum", draw, run)
 
 
+def check_zeros(values: Params) -> None:
+    """Some group is not 0."""
+    if values["zeros"] >= values["groups"]:
+        raise BadParameter("zeros must be below the number of groups.")
+
+
 def draw_softmax(
-    groups: Annotated[int, at_least(2)], vectors: Annotated[int, at_least(1)] = 20, *, rng: Stream
+    groups: Annotated[int, at_least(2)],
+    vectors: Annotated[int, at_least(1)] = 20,
+    zeros: Annotated[int, at_least(0)] = 0,
+    *,
+    rng: Stream,
 ) -> dict[str, Any]:
-    """Norms a: (vectors, groups), log-uniform between .01 and 10."""
-    return dict(norms=10 ** rng.uniform(-2, 1, (vectors, groups)))
+    """Norms a: (vectors, groups), log-uniform between .01 and 10, the first `zeros` of them 0."""
+    norms = 10 ** rng.uniform(-2, 1, (vectors, groups))
+    norms[:, :zeros] = 0.0
+    return dict(norms=norms)
 
 
 def run_softmax(problem: dict[str, Any], *, rng: Stream) -> dict[str, Any]:
-    """`minimum` (vectors,): min over logits of sum (a_i / (t softmax_i))^2, by Newton on the logits."""
+    """`minimum` (vectors,): inf over logits of sum (a_i / (t softmax_i))^2, by Newton on the logits
+    of the groups that are not 0; the other logits go to -infinity, so that it is not attained."""
     return dict(minimum=np.array([_softmax_minimum(a) for a in problem["norms"]]))
 
 
 def _softmax_minimum(a: np.ndarray) -> float:
     """Newton on log F, F = sum a_i^2 e^(-2 l_i) (sum e^l)^2 / t^2, a convex function of the logits l."""
+    t, a = len(a), a[a > 0]
     logits = np.zeros(len(a))
 
     def logarithm(at: np.ndarray) -> float:
-        return float(np.log(np.sum(a**2 * np.exp(-2 * at))) + 2 * np.log(np.mean(np.exp(at))))
+        return float(np.log(np.sum(a**2 * np.exp(-2 * at))) + 2 * np.log(np.sum(np.exp(at)) / t))
 
     for _ in range(100):
         p = np.exp(logits) / np.sum(np.exp(logits))
@@ -111,16 +125,20 @@ def _softmax_minimum(a: np.ndarray) -> float:
         gradient = 2 * (p - s)
         hessian = 4 * (np.diag(s) - np.outer(s, s)) + 2 * (np.diag(p) - np.outer(p, p))
         step = -np.linalg.lstsq(hessian, gradient, rcond=1e-14)[0]
-        t, before = 1.0, logarithm(logits)
-        while logarithm(logits + t * step) > before + 0.1 * t * (gradient @ step) and t > 1e-10:
-            t *= 0.5
-        logits = logits + t * step
+        share, before = 1.0, logarithm(logits)
+        while logarithm(logits + share * step) > before + 0.1 * share * (gradient @ step):
+            share *= 0.5
+            if share < 1e-10:
+                break
+        logits = logits + share * step
         if np.linalg.norm(gradient) < 1e-14:
             break
     return float(np.exp(logarithm(logits)))
 
 
-SOFTMAX_MINIMUM = Experiment("sequential_attention.softmax_minimum", draw_softmax, run_softmax)
+SOFTMAX_MINIMUM = Experiment(
+    "sequential_attention.softmax_minimum", draw_softmax, run_softmax, (check_zeros,)
+)
 
 
 def draw_bend(decay: Annotated[float, positive], *, rng: Stream) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from theory_lab.core import Experiment, Measurement
 from theory_lab.core.checks import at_least, nonnegative, one_of
 from theory_lab.core.seeds import Stream
 from theory_lab.solvers.group_lasso import Problem, Solution, solve
-from theory_lab.solvers.penalties import PENALTIES, Penalty
+from theory_lab.solvers.masked_penalties import PENALTIES
+from theory_lab.solvers.penalties import Penalty
 from theory_lab.theorems.sequential_attention.experiments.instances import (
     INSTANCES,
     check_instance,
@@ -23,8 +24,7 @@ from theory_lab.theorems.sequential_attention.experiments.instances import (
 )
 from theory_lab.theorems.sequential_attention.experiments.windows import (
     find_window,
-    one_group_point,
-    restricted,
+    outside_entry,
     zero_gradient_norms,
 )
 
@@ -44,24 +44,40 @@ def draw(
     rng: Stream,
 ) -> dict[str, Any]:
     """A problem, and lam by its `place`: between lam2 (0) and tau (1) linearly, place tau above 1,
-    (1 + place) lam2 below 0."""
+    (1 + place) lam2 (tau, where no second group enters) below 0. `design` are the columns of the group that the Group LASSO keeps at lam
+    if it keeps one, else of the one with the largest gradient at 0."""
     problem, response = make_instance(instance, m, sizes, ridge, rng)
     window = find_window(problem)
-    lam = window.low + place * (window.tau - window.low)
+    lam = window.high + place * (window.tau - window.high)
     if place >= 1:
         lam = place * window.tau
     elif place < 0:
-        lam = (1 + place) * window.low
-    members = problem.members[window.leader]
-    own = problem.X[:, members]
+        lam = (1 + place) * (window.low or window.tau)
+    kept = _only_group(problem, lam, window.leader)
+    convexity, smoothness = _curvatures(problem)
     return dict(
-        loss=LOSSES.get(instance, instance), lam=lam, leader=window.leader, design=own,
-        response=response, gradient_norms=zero_gradient_norms(problem), second_entry=window.low,
-        group_sizes=problem.sizes, _problem=problem, _window=window,
-        convexity=float(np.linalg.eigvalsh(own.T @ own)[0]) + ridge,
-        coupling=max((float(np.linalg.norm(problem.X[:, other].T @ own, 2))
-                      for g, other in enumerate(problem.members) if g != window.leader), default=0.0),
+        loss=LOSSES.get(instance, instance), lam=lam, kept=kept,
+        design=problem.X[:, problem.members[kept]], response=response,
+        gradient_norms=zero_gradient_norms(problem), outside_entry=outside_entry(problem, window),
+        group_sizes=problem.sizes, modulus=convexity, smoothness=smoothness, _problem=problem,
     )  # fmt: skip
+
+
+def _only_group(problem: Problem, lam: float, default: int) -> int:
+    norms = problem.norms(solve(problem, lam, tol=TOLERANCE).coefficients)
+    active = np.flatnonzero(norms > SMALL * norms.max())
+    return int(active[0]) if len(active) == 1 else default
+
+
+def _curvatures(problem: Problem) -> tuple[float, float]:
+    """Bounds on the Hessian of L: lmin and lmax of X^T X plus ridge for squares; for the other losses
+    the ridge, and that plus the bound on f'' times lmax."""
+    values = np.linalg.eigvalsh(problem.X.T @ problem.X)
+    top = problem.loss.curvature() * float(values[-1]) + problem.ridge
+    if not problem.loss.is_quadratic:
+        return problem.ridge, top
+    least = float(values[0]) + problem.ridge
+    return (least if least > 1e-10 * top else 0.0), top
 
 
 def run(
@@ -72,28 +88,26 @@ def run(
     subadditive the best point found). `spread`: the distance between two minimisers. `entered`: the
     one active group, -1 if there are several or none.
 
-    Of the Group LASSO: `lasso_groups` active, `growth` (half the curvature mu: F - min F >=
-    mu/2 |B - B*|^2), `slack` = min over inactive groups of 1 - |grad_g| / lam. `lead` is the share
-    of the other groups in the norms of `point`.
+    Of the Group LASSO: `lasso_groups` active, and `slack` = min over inactive groups of
+    1 - |grad_g| / lam. `rest` is the share of the other groups in the norms of `point`.
     """
-    at, lam = problem["_problem"], problem["lam"]
+    at, lam, growth = problem["_problem"], problem["lam"], problem["modulus"]
     penalty, search = PENALTIES[q], rng.named("search")
     lasso = solve(at, lam, tol=TOLERANCE)
-    best, value = _searched(at, lam, penalty, lasso, search)
+    best, value = searched(at, lam, penalty, lasso, search)
     bound = lasso.lower_bound
     if not penalty.is_subadditive:
         bound = solve(at, lam / len(at.members), tol=1e-10).lower_bound
-    growth = curvature(at)
     width = 2 * np.sqrt(2 * max(value - bound, 0.0) / growth) if growth > 0 else np.inf
     radius = min(width, 2 * at.smooth(np.zeros_like(best)) / lam)
     norms = at.norms(best)
-    active = np.flatnonzero(norms > SMALL * max(norms.max(), 1.0))
-    point = _flat(best, at, problem["leader"])
+    active = np.flatnonzero(norms > SMALL * norms.max())
+    point = _flat(best, at, problem["kept"])
     minimisers = _other_minimisers(at, lam, lasso, q)
     others = [float(np.linalg.norm(other - best)) for other in minimisers]
     found = max(others, default=0.0)
     if growth == 0 and found > 0:  # several minimisers: the one farthest from the first
-        point = _flat(minimisers[int(np.argmax(others))], at, problem["leader"])
+        point = _flat(minimisers[int(np.argmax(others))], at, problem["kept"])
     certain = penalty.is_subadditive and growth > 0
     return dict(
         value=Measurement.certified(min(bound, value), value),
@@ -101,26 +115,16 @@ def run(
         spread=Measurement.certified(min(found, radius), max(found, radius)),
         entered=int(active[0]) if len(active) == 1 else -1,
         groups=len(active),
-        lasso_groups=_count(at, lasso.coefficients),
-        growth=0.5 * growth,
+        lasso_groups=active_groups(at, lasso.coefficients),
         slack=_slack(at, lasso, lam),
-        rest=float(1 - norms[problem["leader"]] / max(norms.sum(), 1e-300)) if len(active) else 0.0,
+        rest=float(1 - norms[problem["kept"]] / max(norms.sum(), 1e-300)) if len(active) else 0.0,
     )
 
 
-def curvature(problem: Problem) -> float:
-    """A lower bound on the Hessian of L: lmin(X^T X) + ridge for squares, else the ridge."""
-    if not problem.loss.is_quadratic:
-        return problem.ridge
-    values = np.linalg.eigvalsh(problem.X.T @ problem.X)
-    least = float(values[0]) + problem.ridge
-    return least if least > 1e-10 * values[-1] else 0.0
-
-
-def _count(problem: Problem, B: np.ndarray) -> int:
+def active_groups(problem: Problem, B: np.ndarray) -> int:
     """The groups that are not 0."""
     norms = problem.norms(B)
-    return int(np.sum(norms > SMALL * max(norms.max(), 1.0)))
+    return int(np.sum(norms > SMALL * norms.max()))
 
 
 def _flat(B: np.ndarray, problem: Problem, leader: int) -> np.ndarray:
@@ -133,10 +137,14 @@ def _slack(problem: Problem, lasso: Solution, lam: float) -> float:
     return float(np.min(1 - lasso.gradient_norms[inactive] / lam, initial=1.0))
 
 
-def _searched(
+def searched(
     problem: Problem, lam: float, penalty: Penalty, lasso: Solution, rng: np.random.Generator
 ) -> tuple[np.ndarray, float]:
-    """The best of the Group LASSO minimiser, 0 and local searches on F_q, with its value."""
+    """The best of the Group LASSO minimiser, 0 and local searches on F_q, with its value; no search
+    where the first is certified to be the best (for a subadditive q by its dual value)."""
+    own = objective(problem, lam, penalty, lasso.coefficients)
+    if penalty.is_subadditive and own - lasso.lower_bound <= 1e-12 * abs(own):
+        return lasso.coefficients, own
     points = [lasso.coefficients, np.zeros_like(lasso.coefficients)]
     points += local_minima(problem, lam, penalty, lasso.coefficients, rng)
     values = [objective(problem, lam, penalty, B) for B in points]
@@ -193,75 +201,3 @@ def _other_minimisers(problem: Problem, lam: float, lasso: Solution, q: str) -> 
 
 
 MINIMUM = Experiment("sequential_attention.minimum", draw, run, (check_instance,))
-
-
-def run_window(problem: dict[str, Any], *, rng: Stream) -> dict[str, Any]:
-    """`second_entry`: the bracket of lam2."""
-    window = problem["_window"]
-    return dict(second_entry_bracket=Measurement.certified(window.low, window.high))
-
-
-WINDOW = Experiment("sequential_attention.window", draw, run_window, (check_instance,))
-
-
-def run_witness(
-    problem: dict[str, Any],
-    *,
-    q: Annotated[str, one_of(tuple(PENALTIES))] = "exp_mask",
-    rng: Stream,
-) -> dict[str, Any]:
-    """`least_groups`: 2 if a point found has a value below that of every point with at most one
-    group (for those F_q is the Group LASSO of one group, whose minimum is certified), else 1.
-    `groups`: the groups of the point found."""
-    at, lam = problem["_problem"], problem["lam"]
-    search, lasso = rng.named("search"), solve(at, lam, tol=TOLERANCE)
-    best, value = _searched(at, lam, PENALTIES[q], lasso, search)
-    singles = [
-        solve(restricted(at, g), lam, tol=TOLERANCE).lower_bound for g in range(len(at.members))
-    ]
-    return dict(
-        least_groups=2 if value < min(singles) - 1e-10 * abs(value) else 1,
-        groups=_count(at, best),
-        lasso_groups=_count(at, lasso.coefficients),
-    )
-
-
-WITNESS = Experiment("sequential_attention.witness", draw, run_witness, (check_instance,))
-
-
-def draw_path(
-    m: Annotated[int, at_least(1)], sizes: tuple[int, ...], *, rng: Stream
-) -> dict[str, Any]:
-    """Squares with a Gaussian design, and its window."""
-    problem, response = make_instance("squares", m, sizes, 0.0, rng)
-    window = find_window(problem)
-    design = problem.X[:, problem.members[window.leader]]
-    return dict(design=design, response=response, tau=window.tau, second_entry=window.high,
-                _problem=problem, _window=window)  # fmt: skip
-
-
-def run_path(
-    problem: dict[str, Any],
-    *,
-    q: Annotated[str, one_of(tuple(PENALTIES))] = "abs",
-    place: float = 0.5,
-    rng: Stream,
-) -> dict[str, Any]:
-    """Of the best point found at `lam` = lam2 + place (tau - lam2): the norm of the `leading` group,
-    and the share of the `rest` in the sum of norms. Found by search, from a certified Group LASSO
-    minimiser; nothing is certified below the window."""
-    at, window = problem["_problem"], problem["_window"]
-    lam = window.high + place * (window.tau - window.high)
-    lasso = solve(at, lam, tol=TOLERANCE)
-    best, value = _searched(at, lam, PENALTIES[q], lasso, rng.named("search"))
-    singles = [one_group_point(at, g, lam) for g in range(len(at.members))]
-    values = [objective(at, lam, PENALTIES[q], B) for B in singles]
-    if min(values) < value:
-        best = singles[int(np.argmin(values))]
-    norms = at.norms(best)
-    total = float(norms.sum())
-    leading = float(norms[window.leader])
-    return dict(leading=leading, lam=lam, rest=1 - leading / total if total > SMALL else 0.0)
-
-
-PATH = Experiment("sequential_attention.path", draw_path, run_path)

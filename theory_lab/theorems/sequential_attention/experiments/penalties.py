@@ -6,12 +6,14 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from theory_lab.core import Experiment
-from theory_lab.core.checks import at_least, one_of, positive
+from theory_lab.core import Experiment, Measurement
+from theory_lab.core.checks import at_least, at_most, one_of, positive
 from theory_lab.core.seeds import Stream
-from theory_lab.solvers.penalties import PENALTIES
+from theory_lab.solvers.masked_penalties import PENALTIES
+from theory_lab.solvers.penalties import Penalty
 
 NAMES = tuple(PENALTIES)
+ROUNDING = 8 * np.finfo(float).eps
 
 
 def draw(
@@ -29,18 +31,25 @@ def run(
     problem: dict[str, Any], *, q: Annotated[str, one_of(NAMES)] = "abs", rng: Stream
 ) -> dict[str, Any]:
     """`excess`: the largest (q(a+b) - q(a) - q(b)) / (q(a) + q(b)) over all pairs of the grid;
-    `least_increase`: the least relative increase of q between neighbours; `at_zero`: q(0)."""
+    `violations` (n + 3,): the largest for each a, the largest relative fall of q between neighbours,
+    q(0) and -q(0);
+    `bends` (n - 2,): relative growth of the slope from one chord of q to the next."""
     penalty, a = PENALTIES[q], problem["_grid"]
     values = penalty.value(a)
     sums = values[:, None] + values[None, :]
     excess = penalty.value(a[:, None] + a[None, :]) / sums - 1
+    at_zero = float(penalty.value(np.zeros(1))[0])
+    chords = np.diff(values) / np.diff(a)
+    step = -(-len(a) // 50)
     return dict(
         excess=float(excess.max()),
-        excesses=excess.max(axis=1),
-        least_increase=float(np.min(np.diff(values) / values[1:])),
-        at_zero=float(penalty.value(np.zeros(1))[0]),
-        trace=dict(norms=a, values=values, excess=excess[::6, ::6], coarse=a[::6]),
-    )
+        violations=np.concatenate(
+            [excess.max(axis=1), [np.max(-np.diff(values) / values[1:]), at_zero, -at_zero]]
+        ),
+        bends=np.diff(chords) / np.maximum(chords[:-1], chords[1:]),
+        trace=dict(norms=a, values=values, slopes=penalty.slope(a), excess=excess[::step, ::step],
+                   coarse=a[::step]),
+    )  # fmt: skip
 
 
 SUBADDITIVITY = Experiment("sequential_attention.subadditivity", draw, run)
@@ -51,7 +60,7 @@ def draw_norms(
     groups: Annotated[int, at_least(1)],
     vectors: Annotated[int, at_least(1)] = 20,
     active: int = 0,
-    scale: Annotated[float, positive] = 1.0,
+    scale: Annotated[float, positive, at_most(10)] = 1.0,
     *,
     rng: Stream,
 ) -> dict[str, Any]:
@@ -65,18 +74,26 @@ def draw_norms(
 
 
 def run_norms(problem: dict[str, Any], *, rng: Stream) -> dict[str, Any]:
-    """`penalty` (vectors,): q^-1(sum q(norms)), capped at 1e12 where a bounded q makes it infinite;
-    `bisected`: the same with the inverse by bisection on q alone."""
+    """`penalty` (vectors,): q^-1(sum q(norms)), 1e100 where a bounded q makes it infinite;
+    `bisected`: a bracket of the norm whose q is that sum up to its rounding, by bisection on q."""
     penalty, norms = PENALTIES[problem["q"]], problem["norms"]
-    combined = np.minimum(penalty.combined(norms), 1e12)
+    combined = np.minimum(penalty.combined(norms), 1e100)
     total = penalty.value(norms).sum(axis=1)
-    low, high = np.zeros_like(total), np.full_like(total, 1e4)
-    with np.errstate(over="ignore"):
-        for _ in range(120):
-            middle = 0.5 * (low + high)
-            below = penalty.value(middle) < total
-            low, high = np.where(below, middle, low), np.where(below, high, middle)
-    return dict(penalty=combined, bisected=0.5 * (low + high))
+    ends = [_bisected(penalty, total * (1 + sign * ROUNDING), 10 * norms.sum(axis=1))
+            for sign in (-1, 1)]  # fmt: skip
+    return dict(penalty=combined, bisected=Measurement.certified(ends[0][0], ends[1][1]))
+
+
+def _bisected(
+    penalty: Penalty, total: np.ndarray, high: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Brackets of the a with q(a) = total, below `high`."""
+    low = np.zeros_like(total)
+    for _ in range(120):
+        middle = 0.5 * (low + high)
+        below = penalty.value(middle) < total
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return low, high
 
 
 PENALTY_VALUES = Experiment("sequential_attention.penalty_values", draw_norms, run_norms)

@@ -6,11 +6,10 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from theory_lab.core import Experiment
-from theory_lab.core.checks import BadParameter, at_least, nonnegative, one_of
+from theory_lab.core import Experiment, Measurement
+from theory_lab.core.checks import BadParameter, at_least, at_most, nonnegative, one_of, positive
 from theory_lab.core.parameters import Params
 from theory_lab.core.seeds import Stream
-from theory_lab.solvers.group_lasso import Problem, Squares
 from theory_lab.solvers.pursuit import (
     attention,
     entering,
@@ -21,10 +20,9 @@ from theory_lab.solvers.pursuit import (
     pulls,
 )
 from theory_lab.theorems.sequential_attention.experiments.instances import diabetes_products
-from theory_lab.theorems.sequential_attention.experiments.windows import find_window
 
 DESIGNS = ("gaussian", "orthonormal", "decoy", "diabetes")
-SMALL = 1e-6
+SMALL, NEVER = 1e-6, 1e9
 
 
 def check(values: Params) -> None:
@@ -93,18 +91,19 @@ def run_sequence(
     problem: dict[str, Any],
     *,
     method: Annotated[str, one_of(("lasso", "attention"))] = "lasso",
-    place: float = 0.5,
+    place: Annotated[float, at_most(0.95)] = 0.5,
     rng: Stream,
 ) -> dict[str, Any]:
     """`selected` (k,): the group that enters in each step, -1 if several do (then the one with the
     largest norm is taken) or none (then the sequence ends).
 
-    lam lies between the second and the first entry (`place` 0 to 1), or at (1 + place) times the
-    first. `entries` (k,): how many entered.
+    lam lies in the certified window below the first entry (`place` 0 to 1), or at (1 + place) times
+    that entry. `entries` (k,): how many entered; `taken` (k,): the largest of them, -1 at the end.
     """
     X, y, groups = problem["_X"], problem["_y"], problem["_groups"]
     support: list[int] = []
-    selected, counts = -np.ones(problem["k"], dtype=int), np.zeros(problem["k"], dtype=int)
+    selected, taken = -np.ones((2, problem["k"]), dtype=int)
+    counts = np.zeros(problem["k"], dtype=int)
     search = rng.named("search")
     for step in range(problem["k"]):
         lam = _chosen_lam(X, y, groups, support, place)
@@ -117,21 +116,30 @@ def run_sequence(
         if not len(entered):
             break
         support.append(int(np.argmax(norms)))
+        taken[step] = support[-1]
         selected[step] = support[-1] if len(entered) == 1 else -1
-    return dict(selected=selected, entries=counts)
+    return dict(selected=selected, entries=counts, taken=taken)
 
 
 def _chosen_lam(
     X: np.ndarray, y: np.ndarray, groups: list[np.ndarray], support: list[int], place: float
 ) -> float:
+    """Of the profiled design: a lam above which only the leading group can be active, as its fit is at
+    most (tau - lam) / lmin long and moves other gradients by at most the coupling times that."""
     rest = [g for g in range(len(groups)) if g not in support]
     Xs, ys = profiled(X, y, groups, support)
     if place < 0:
         return (1 + place) * float(pulls(Xs, ys, [groups[g] for g in rest]).max())
-    features = np.concatenate([groups[g] for g in rest])
-    places = np.split(np.arange(len(features)), np.cumsum([len(groups[g]) for g in rest])[:-1])
-    window = find_window(Problem(Xs[:, features], Squares(ys[:, None]), places))
-    return window.high + place * (window.tau - window.high)
+    pull = pulls(Xs, ys, [groups[g] for g in rest])
+    order = np.argsort(pull)
+    parts = [Xs[:, groups[rest[g]]] for g in order]
+    first, second = float(pull[order[-1]]), float(pull[order[-2]]) if len(rest) > 1 else 0.0
+    least = float(np.linalg.eigvalsh(parts[-1].T @ parts[-1])[0])
+    coupling = max(
+        (float(np.linalg.norm(other.T @ parts[-1], 2)) for other in parts[:-1]), default=0.0
+    )
+    end = (least * second + coupling * first) / max(least + coupling, 1e-300)
+    return end + place * (first - end)
 
 
 SEQUENCE = Experiment("sequential_attention.sequence", draw, run_sequence, (check,))
@@ -157,7 +165,7 @@ def run_omp(
     support, values = omp(X, y, groups, min(steps, len(groups)), choose, refit)
     best = fit(X, y, groups, problem["planted"]).value
     gaps = values - best
-    kept = np.flatnonzero(gaps[:-1] > 1e-9 * gaps[0])
+    kept = np.flatnonzero(gaps[:-1] > 1e-6 * gaps[0])
     return dict(before=gaps[kept], after=gaps[kept + 1], step=kept, support=np.array(support),
                 trace=dict(gap=np.maximum(gaps, 0) / gaps[0]))  # fmt: skip
 
@@ -173,7 +181,7 @@ def draw_replacement(
     design: Annotated[str, one_of(DESIGNS)] = "gaussian",
     noise: Annotated[float, nonnegative] = 0.1,
     correlation: Annotated[float, nonnegative] = 0.0,
-    accuracy: Annotated[float, nonnegative] = 1e-6,
+    accuracy: Annotated[float, positive, at_most(1)] = 1e-6,
     *,
     rng: Stream,
 ) -> dict[str, Any]:
@@ -196,20 +204,22 @@ def run_replacement(
     problem: dict[str, Any], *, rounds: Annotated[int, at_least(1)] = 60, rng: Stream
 ) -> dict[str, Any]:
     """`before` and `after`: f - f* at the rounds that start above it; `needed`: the first round
-    with f <= f* + accuracy start_gap (rounds + 1 if none); `relapse`: the largest f - f* after the
-    first round at or below f*, over start_gap; `groups` of every iterate."""
+    with f <= f* + accuracy start_gap, from rounds + 1 on if there is none; `relapse`: the largest
+    f - f* after the first round at or below f*, over start_gap, 0 if there is none; `groups` of every
+    iterate. start_gap is f - f* at the start, the size of y where that is not positive."""
     X, y, groups = problem["_X"], problem["_y"], problem["_groups"]
     found = omp_replacement(X, y, groups, problem["start"].tolist(), rounds)
     gaps = found.values - problem["_best"]
-    unit = problem["start_gap"]
-    above = np.flatnonzero(gaps[:-1] > 1e-9 * unit)
+    unit = problem["start_gap"] if problem["start_gap"] > 0 else 0.5 * float(y @ y)
+    above = np.flatnonzero(gaps[:-1] > 1e-6 * unit)
     reached = np.flatnonzero(gaps <= problem["accuracy"] * unit)
     below = np.flatnonzero(gaps <= 1e-12 * unit)
-    relapse = gaps[below[0] :].max() / unit if below.size else np.inf
+    relapse = gaps[below[0] :].max() / unit if below.size else 0.0
+    first = int(reached[0]) if reached.size else rounds + 1
     return dict(
         before=gaps[above], after=gaps[above + 1],
-        needed=int(reached[0]) if reached.size else rounds + 1,
-        relapse=float(min(relapse, 1e6)),
+        needed=Measurement.certified(first, first if reached.size else NEVER),
+        relapse=float(relapse),
         groups=len(found.best),
         trace=dict(gap=np.maximum(gaps, 0) / unit),
     )  # fmt: skip

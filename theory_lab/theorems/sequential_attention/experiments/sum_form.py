@@ -38,18 +38,19 @@ def run(
 
 
 def entry_bracket(g: float, h: float, p: float) -> tuple[float, float]:
-    """Bisection on lam; the least value over b > 0 is found on grids of log b that close in."""
-    low, high = 0.0, g * max(1.0, (2 * g / h) ** (1 - p)) * 2
-    for _ in range(42):
-        middle = 0.5 * (low + high)
+    """Bisection on log lam; the least value over b > 0 is found on grids of log b that close in."""
+    scale = g * (2 * g / h) ** (1 - p)
+    low, high = 1e-3 * min(scale, g) * min(1 - p + 1e-300, 1.0) ** (1 - p), 2 * max(scale, g)
+    for _ in range(52):
+        middle = np.sqrt(low * high)
         low, high = (middle, high) if _least(g, h, p, middle) < 0 else (low, middle)
     return low * (1 - 1e-12), high * (1 + 1e-12)
 
 
 def _least(g: float, h: float, p: float, lam: float) -> float:
     """min over b > 0 of h b/2 - g + lam b^(p-1), the value divided by b: convex in log b."""
-    low, high = np.log(1e-9 * g / h), np.log(2 * g / h)
-    for _ in range(9):
+    low, high = np.log(1e-12 * g / h), np.log(2 * g / h)
+    for _ in range(10):
         b = np.exp(np.linspace(low, high, 41))
         values = 0.5 * h * b - g + lam * b ** (p - 1)
         best = int(np.argmin(values))
@@ -60,6 +61,10 @@ def _least(g: float, h: float, p: float, lam: float) -> float:
 ENTRY = Experiment("sequential_attention.sum_form_entry", draw, run, (check,))
 
 
+END = 1e-4
+"""How close to 0 and 1 the exponent of the crossover is looked for."""
+
+
 def run_crossover(problem: dict[str, Any], *, rng: Stream) -> dict[str, Any]:
     """`exponent`: a bracket of the p at which both coordinates enter at the same lam."""
     (g0, g1), (h0, h1) = problem["pulls"], problem["curvatures"]
@@ -67,12 +72,24 @@ def run_crossover(problem: dict[str, Any], *, rng: Stream) -> dict[str, Any]:
     def difference(p: float) -> float:
         return sum(entry_bracket(g0, h0, p)) - sum(entry_bracket(g1, h1, p))
 
-    low, high = 1e-3, 1 - 1e-3
-    sign = np.sign(difference(low))
+    low, high = END, 1 - END
+    at_low, at_high = difference(low), difference(high)
+    if at_low * at_high > 0:  # it lies in neither half: at an end, or nowhere
+        return dict(exponent=Measurement.certified(0.0, 1.0))
     for _ in range(26):
         middle = 0.5 * (low + high)
-        low, high = (middle, high) if np.sign(difference(middle)) == sign else (low, middle)
+        below = difference(middle) * at_low > 0
+        low, high = (middle, high) if below else (low, middle)
     return dict(exponent=Measurement.certified(low - 1e-8, high + 1e-8))
 
 
-CROSSOVER = Experiment("sequential_attention.sum_form_crossover", draw, run_crossover, (check,))
+def check_pair(values: Params) -> None:
+    """Exactly two coordinates cross."""
+    check(values)
+    if len(values["pulls"]) != 2:
+        raise BadParameter("pulls and curvatures must be two each.")
+
+
+CROSSOVER = Experiment(
+    "sequential_attention.sum_form_crossover", draw, run_crossover, (check_pair,)
+)

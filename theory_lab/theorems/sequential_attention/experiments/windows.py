@@ -22,10 +22,13 @@ class Window(NamedTuple):
     high: float
 
 
-def restricted(problem: Problem, group: int) -> Problem:
+def restricted(problem: Problem, *groups: int) -> Problem:
     """The problem with all other groups held at 0."""
-    members = problem.members[group]
-    return replace(problem, X=problem.X[:, members], groups=[np.arange(len(members))])
+    parts = [problem.members[g] for g in groups]
+    places = np.split(
+        np.arange(sum(map(len, parts))), np.cumsum([len(part) for part in parts])[:-1]
+    )
+    return replace(problem, X=problem.X[:, np.concatenate(parts)], groups=places)
 
 
 def one_group_point(problem: Problem, group: int, lam: float) -> np.ndarray:
@@ -65,3 +68,30 @@ def find_window(problem: Problem) -> Window:
         middle = 0.5 * (low + high)
         low, high = (low, middle) if is_alone(middle) else (middle, high)
     return Window(tau, leader, low, high)
+
+
+def outside_entry(problem: Problem, window: Window) -> float:
+    """The lam at which a group that does not have the largest gradient at 0 enters: lam2, but for
+    ties (then those that have it are left to themselves); 0 if none does down to 1e-4 tau."""
+    norms = zero_gradient_norms(problem)
+    leaders = np.flatnonzero(norms >= window.tau * (1 - 1e-9)).tolist()
+    others = [g for g in range(len(norms)) if g not in leaders]
+    if len(leaders) == 1 or not others:
+        return window.high if others else 0.0
+    together = restricted(problem, *leaders)
+
+    def asks(lam: float) -> bool:
+        B = np.zeros((problem.X.shape[1], problem.loss.shape[1]))
+        B[np.concatenate([problem.members[g] for g in leaders])] = solve(together, lam).coefficients
+        return bool(problem.norms(problem.gradient(B))[others].max() > lam)
+
+    low, high = 0.0, window.tau
+    for lam in np.geomspace(window.tau, 1e-4 * window.tau, SCAN)[1:].tolist():
+        if asks(lam):
+            low = lam
+            break
+        high = lam
+    for _ in range(HALVINGS if low else 0):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if asks(middle) else (low, middle)
+    return high if low else 0.0
