@@ -24,7 +24,8 @@ NORM_GAP = Figure(
     "ResNet-8 of width 8 on digits. Left: norms of the inner channels (the share of the variance that"
     " a channel passes on) with the smoothed group LASSO (λ = 1 nat) and without; the dashed line is"
     " the threshold 2 sqrt(β). Right: training loss after the removal of the channels below it,"
-    " against the loss before, and after the removal of as many random ones.",
+    " against the loss before; with BatchNorm's statistics estimated anew; after the removal of as many"
+    " random ones; and with the norms of the raw filters (λ = 3), which BatchNorm hides.",
     [channels.NEAR, channels.SIDES, channels.REMOVAL, channels.UNPENALISED],
     [
         Histogram(
@@ -32,21 +33,21 @@ NORM_GAP = Figure(
                 Series("λ = {}", CHANNELS, "norms", where=DIGITS | dict(norm="", beta=0.01, strength=[0.0, 1.0]),
                        by="strength"),
             ],
-            xlabel="norm of a channel", ylabel="channels of one network", bins=30,
+            xlabel="norm of a channel", ylabel="channels", bins=30,
             marks=[Mark(r"$2\sqrt{\beta}$", channels.threshold, vertical=True)],
         ),
         Curves(
             [
-                Series("below the threshold removed", CHANNELS, "loss_zeroed", "loss_before",
+                Series("below it removed", CHANNELS, "loss_zeroed", "loss_before",
                        DIGITS | dict(norm="", strength=1.0), line=channels.allowed_loss),
-                Series("BatchNorm estimated anew", CHANNELS, "loss_reestimated", "loss_before",
+                Series("BatchNorm anew", CHANNELS, "loss_reestimated", "loss_before",
                        DIGITS | dict(norm="", strength=1.0)),
-                Series("as many random ones removed", CHANNELS, "loss_random", "loss_before",
+                Series("random ones", CHANNELS, "loss_random", "loss_before",
                        DIGITS | dict(norm="", strength=1.0)),
-                Series("raw filter norms, below the threshold removed", CHANNELS, "loss_zeroed", "loss_before",
+                Series("raw filter norms", CHANNELS, "loss_zeroed", "loss_before",
                        DIGITS | dict(norm="filter", strength=3.0)),
             ],
-            xlabel="training loss before the removal", ylabel="after it", xscale="log", yscale="log",
+            xlabel="training loss before the removal", ylabel="after it", xscale="log", yscale="log", joined=False,
         ),
     ],
     note="line: the criterion 1.25 x + .01",
@@ -72,7 +73,7 @@ VALLEY = Figure(
                 Series("gRDA", DIRECTIONAL, "loss_grda", "sparsity"),
                 Series("SGD pruned by magnitude", DIRECTIONAL, "loss_magnitude", "sparsity"),
             ],
-            xlabel="sparsity", ylabel="training loss", yscale="log",
+            xlabel="sparsity", ylabel="training loss", yscale="log", joined=False,
         ),
         PredictedMeasured([directional.HESSIAN_SHARE], xlabel=r"random direction: $\sqrt{k/d}$", ylabel="share of the displacement"),
     ],
@@ -119,7 +120,7 @@ RANKS = Figure(
                        DIGITS | dict(method=method, sparsity=0.95, net="mlp-64-128-128-10"))
                 for method in RANKED
             ],
-            xlabel="delta-rank of the second layer", ylabel="test accuracy",
+            xlabel="delta-rank of the second layer", ylabel="test accuracy", joined=False,
         ),
     ],
 )  # fmt: skip

@@ -87,7 +87,8 @@ class Mark:
 @dataclass(frozen=True)
 class Curves:
     """Series over common axes. What lies outside of `xlim` and `ylim` is left out of the table as
-    well: the place to cut off rounding noise."""
+    well: the place to cut off rounding noise. Markers without a theory's line are joined by one,
+    unless `joined` is False (where their order means nothing)."""
 
     series: Sequence[Series]
     xlabel: str
@@ -98,6 +99,7 @@ class Curves:
     ylim: tuple[float | None, float | None] = (None, None)
     marks: Sequence[Mark] = ()
     title: str = ""
+    joined: bool = True
 
     def table(self, material: Material) -> pd.DataFrame:
         import pandas as pd
@@ -183,8 +185,10 @@ class Curves:
                  xscale=self.xscale, yscale=self.yscale)  # fmt: skip
         handles = []
         for label in table["series"][table["shown"] != "mark"].drop_duplicates():
-            _draw_series(axes, table[table["series"] == label], looks.series(label))
-            handles.append(looks.handle(label))
+            rows = table[table["series"] == label]
+            is_line = self.joined or bool((rows["shown"] == "predicted").any())
+            _draw_series(axes, rows, looks.series(label), self.joined)
+            handles.append(looks.handle(label, line=is_line))
         for row in table[table["shown"] == "mark"].itertuples():
             across = axes.axvline if np.isnan(row.y) else axes.axhline
             handles.append(across(row.x if np.isnan(row.y) else row.y, **looks.mark(row.series)))
@@ -196,10 +200,10 @@ class Curves:
         return handles
 
 
-def _draw_series(axes: Axes, rows: pd.DataFrame, look: dict[str, Any]) -> None:
-    """Markers where it was measured, a line where it was predicted (or through the markers)."""
+def _draw_series(axes: Axes, rows: pd.DataFrame, look: dict[str, Any], joined: bool) -> None:
+    """Markers where it was measured, a line where it was predicted (or, `joined`, through them)."""
     measured, predicted = (rows[rows["shown"] == shown] for shown in ("measured", "predicted"))
-    markers = look if predicted.empty else look | {"linestyle": "none"}
+    markers = look if joined and predicted.empty else look | {"linestyle": "none"}
     step = max(1, len(measured) // MARKERS_ON_PATH)
     if step > 1:
         axes.plot(measured["x"], measured["y"], **markers, markevery=step, zorder=3)
