@@ -64,7 +64,9 @@ def test_blocks_change_no_path_without_noise(monkeypatch: pytest.MonkeyPatch) ->
 )
 def test_mean_of_sampled_gradients_is_the_gradient(loss: Any) -> None:
     w, stream = start(200_000), Stream({}, 0)
-    sampled = loss.gradient(w[None], loss.sample(len(w), stream))[0]
+    sampled = np.empty((1, *w.T.shape))
+    loss.gradient(w.T[None], loss.sample(len(w), stream), 1.0, sampled)
+    sampled = sampled[0].T
     optimum = np.linalg.lstsq(ROWS, LABELS)[0] if isinstance(loss, SampledRows) else np.ones(6)
     expected = ROWS.T @ (ROWS @ (w[0] - optimum))
     spread = sampled.std(axis=0) / np.sqrt(len(w))
