@@ -151,7 +151,7 @@ def lag_at(f, ratio):
 
 
 def zeros_at(f, ratio):
-    return np.sum(late.constrained_l1(f["rows"], f["weights"], lam_of(f, ratio)) == 0)
+    return np.sum(late.constrained_l1(f["rows"], f["weights"], lam_of(f, ratio)).weights == 0)
 
 
 BEYOND = Figure(

@@ -9,21 +9,29 @@ from theory_lab.core.reduce import each, slope
 from theory_lab.core.types import Facts
 from theory_lab.theorems.directional_pruning.bounds import long_time as bounds
 from theory_lab.theorems.directional_pruning.claims.sources import BEYOND
+from theory_lab.theorems.directional_pruning.experiments.lasso import LASSO
 from theory_lab.theorems.directional_pruning.experiments.long_time import CROSSOVER, LONG_TIME
 
 
-def _elapsed(f: Facts) -> float:
-    """T h_A with the least curvature on the weights that are kept, over all thresholds."""
-    lams = np.unique(f["lams"])
-    return np.min(f["time"]) * min(
-        bounds.kept_curvature(f["rows"], f["weights"], lam) for lam in lams
-    )
+def _settled(f: Facts) -> bounds.Settled:
+    """The shortest times over all thresholds, at the first time of the ladder."""
+    first = float(np.min(f["time"]))
+    every = [
+        bounds.settled(f["rows"], f["weights"], lam, f["exponent"], first)
+        for lam in np.unique(f["lams"])
+    ]
+    return bounds.Settled(*np.min(every, axis=0))
 
 
-LONG = Condition("T h_A >= 3", lambda f: _elapsed(f) >= 3)
-VERY_LONG = Condition("T h_A >= 100", lambda f: _elapsed(f) >= 100)
-FAR = Condition("T h_A >= 300", lambda f: _elapsed(f) >= 300)
-LONGER = Condition("T h_A >= 30", lambda f: _elapsed(f) >= 30)
+LONG = Condition("T h_A >= 10", lambda f: _settled(f).elapsed >= 10)
+LONGER = Condition("T h_A >= 30", lambda f: _settled(f).elapsed >= 30)
+VERY_LONG = Condition("T h_A >= 100", lambda f: _settled(f).elapsed >= 100)
+FAR = Condition("T h_A >= 300", lambda f: _settled(f).elapsed >= 300)
+SAME_SUPPORT = Condition(
+    "the support of the constrained solution is old: (T - T') h_A >= 10",
+    lambda f: _settled(f).since >= 10,
+)
+"""T' is when the threshold passes the last change; what it leaves behind decays like exp(-h_A t)."""
 
 
 def _powers(f: Facts, power: float) -> np.ndarray:
@@ -39,7 +47,7 @@ ERROR = Claim(
     predict=lambda f: _powers(f, -1.0),
     measure=slope("error", over="time"),
     observed=["lams"],
-    conditions=[LONG],
+    conditions=[LONG, SAME_SUPPORT],
     tolerance=0.06,
     basis="finding",
     rivals={"1/sqrt(T)": lambda f: _powers(f, -0.5)},
@@ -54,7 +62,7 @@ LOSS = Claim(
     predict=lambda f: _powers(f, -2.0),
     measure=slope("loss", over="time"),
     observed=["lams"],
-    conditions=[LONG],
+    conditions=[LONG, SAME_SUPPORT],
     tolerance=0.06,
     basis="finding",
     rivals={"1/T": lambda f: _powers(f, -1.0)},
@@ -63,7 +71,7 @@ LOSS = Claim(
 
 
 def _zeros(f: Facts) -> np.ndarray:
-    limits = [bounds.constrained_l1(f["rows"], f["weights"], lam) for lam in f["lams"]]
+    limits = [bounds.constrained_l1(f["rows"], f["weights"], lam).weights for lam in f["lams"]]
     return np.array([np.abs(w) == 0 for w in limits])
 
 
@@ -75,7 +83,7 @@ SUPPORT = Claim(
     predict=_zeros,
     measure="zero",
     observed=["lams"],
-    conditions=[VERY_LONG],
+    conditions=[VERY_LONG, SAME_SUPPORT],
     tolerance=1e-7,
     scale=1.0,
     basis="finding",
@@ -96,7 +104,7 @@ LAG_LOSS = Claim(
     predict=lambda f: np.array([lag.loss for lag in _lags(f)]),
     measure="loss",
     observed=["lams"],
-    conditions=[FAR],
+    conditions=[FAR, SAME_SUPPORT],
     tolerance=0.005,  # 1 / (T h_A)
     basis="finding",
     rivals={"without mu": lambda f: np.array([lag.loss for lag in _lags(f, 1.0)])},
@@ -111,7 +119,7 @@ LAG_VECTOR = Claim(
     predict=lambda f: np.array([lag.limit + lag.vector for lag in _lags(f)]),
     measure="reached",
     observed=["lams"],
-    conditions=[VERY_LONG],
+    conditions=[VERY_LONG, SAME_SUPPORT],
     tolerance=0.03,  # 1 / (T h_A)
     scale=lambda f: np.array([[np.max(np.abs(lag.vector))] for lag in _lags(f)]),
     basis="finding",
@@ -120,6 +128,36 @@ LAG_VECTOR = Claim(
         "without mu": lambda f: np.array([lag.limit + lag.vector for lag in _lags(f, 1.0)]),
     },
     formula="w^gRDA − w^constr = −(μλ/T) B_A M diag(1/h) ν",
+)
+
+STUCK_LASSO = Claim(
+    "directional_pruning.constrained_l1_limit.stuck_lasso",
+    BEYOND,
+    "The proximal gradient method for the Lasso, with the penalty p, never leaves the loss"
+    " 1/2 p^2 xi^T H^+ xi, xi the subgradient of |w|_1 at its solution.",
+    experiment=LASSO,
+    predict=lambda f: np.array(
+        [bounds.stuck_lasso_loss(f["rows"], f["weights"], p) for p in f["penalties"]]
+    ),
+    measure="loss",
+    observed=["penalties", "moves"],
+    conditions=[
+        Condition(
+            "the iteration stands still: steps below 1e-7 p",
+            lambda f: bool(np.all(f["moves"] <= 1e-7 * f["penalties"])),
+        )
+    ],
+    tolerance=1e-4,
+    basis="finding",
+    rivals={
+        "the signs of SGD's weights for xi": lambda f: np.array(
+            [bounds.lasso_loss_at_signs(f["rows"], f["weights"], p) for p in f["penalties"]]
+        ),
+        "p instead of p^2": lambda f: np.array(
+            [bounds.stuck_lasso_loss(f["rows"], f["weights"], p) / p for p in f["penalties"]]
+        ),
+    },
+    formula="l = ½ p² ξᵀH⁺ξ",
 )
 
 BEATS = Claim(
@@ -168,4 +206,4 @@ CROSSOVER_TIME = Claim(
     formula="T* = μλ √(Σ ν²/h / (2 l_mag))",
 )
 
-CLAIMS = [ERROR, LOSS, SUPPORT, LAG_LOSS, LAG_VECTOR, BEATS, CROSSOVER_TIME]
+CLAIMS = [ERROR, LOSS, SUPPORT, STUCK_LASSO, LAG_LOSS, LAG_VECTOR, BEATS, CROSSOVER_TIME]
