@@ -23,15 +23,17 @@ def _settled(f: Facts) -> bounds.Settled:
     return bounds.Settled(*np.min(every, axis=0))
 
 
-LONG = Condition("T h_A >= 10", lambda f: _settled(f).elapsed >= 10)
+def _followed(elapsed: float, since: float) -> Condition:
+    """T' is when the threshold passes the last change of the support of the constrained solution;
+    what the change leaves behind decays like exp(-h_A (t - T'))."""
+    return Condition(
+        f"T h_A >= {elapsed}, and (T - T') h_A >= {since} since the support last changed",
+        lambda f: _settled(f).elapsed >= elapsed and _settled(f).since >= since,
+    )
+
+
+LONG, VERY_LONG, FAR = _followed(10, 3), _followed(100, 10), _followed(300, 10)
 LONGER = Condition("T h_A >= 30", lambda f: _settled(f).elapsed >= 30)
-VERY_LONG = Condition("T h_A >= 100", lambda f: _settled(f).elapsed >= 100)
-FAR = Condition("T h_A >= 300", lambda f: _settled(f).elapsed >= 300)
-SAME_SUPPORT = Condition(
-    "the support of the constrained solution is old: (T - T') h_A >= 10",
-    lambda f: _settled(f).since >= 10,
-)
-"""T' is when the threshold passes the last change; what it leaves behind decays like exp(-h_A t)."""
 
 
 def _powers(f: Facts, power: float) -> np.ndarray:
@@ -47,7 +49,7 @@ ERROR = Claim(
     predict=lambda f: _powers(f, -1.0),
     measure=slope("error", over="time"),
     observed=["lams"],
-    conditions=[LONG, SAME_SUPPORT],
+    conditions=[LONG],
     tolerance=0.06,
     basis="finding",
     rivals={"1/sqrt(T)": lambda f: _powers(f, -0.5)},
@@ -62,7 +64,7 @@ LOSS = Claim(
     predict=lambda f: _powers(f, -2.0),
     measure=slope("loss", over="time"),
     observed=["lams"],
-    conditions=[LONG, SAME_SUPPORT],
+    conditions=[LONG],
     tolerance=0.06,
     basis="finding",
     rivals={"1/T": lambda f: _powers(f, -1.0)},
@@ -83,7 +85,7 @@ SUPPORT = Claim(
     predict=_zeros,
     measure="zero",
     observed=["lams"],
-    conditions=[VERY_LONG, SAME_SUPPORT],
+    conditions=[VERY_LONG],
     tolerance=1e-7,
     scale=1.0,
     basis="finding",
@@ -104,7 +106,7 @@ LAG_LOSS = Claim(
     predict=lambda f: np.array([lag.loss for lag in _lags(f)]),
     measure="loss",
     observed=["lams"],
-    conditions=[FAR, SAME_SUPPORT],
+    conditions=[FAR],
     tolerance=0.005,  # 1 / (T h_A)
     basis="finding",
     rivals={"without mu": lambda f: np.array([lag.loss for lag in _lags(f, 1.0)])},
@@ -119,7 +121,7 @@ LAG_VECTOR = Claim(
     predict=lambda f: np.array([lag.limit + lag.vector for lag in _lags(f)]),
     measure="reached",
     observed=["lams"],
-    conditions=[VERY_LONG, SAME_SUPPORT],
+    conditions=[VERY_LONG],
     tolerance=0.03,  # 1 / (T h_A)
     scale=lambda f: np.array([[np.max(np.abs(lag.vector))] for lag in _lags(f)]),
     basis="finding",

@@ -72,10 +72,13 @@ CONSTANT = Claim(
     formula="|s̄ − s| ∝ 1/t",
 )
 
+
 def _parts(f: Facts, flat: float | None = None) -> np.ndarray:
     """Slopes of the flat part for every mu, then of the curved part."""
     exponents = np.array(f["exponents"])
-    return np.concatenate([-exponents if flat is None else flat + 0 * exponents, -1 + 0 * exponents])
+    return np.concatenate(
+        [-exponents if flat is None else flat + 0 * exponents, -1 + 0 * exponents]
+    )
 
 
 VARYING = Claim(

@@ -30,7 +30,7 @@ def draw(
     signs = rng.choice([-1.0, 1.0], d)
     optimum = signs * rng.uniform(1, 2, d)
     labels = rows @ optimum + 0.3 * rng.standard_normal((steps, batch))
-    return dict(hessian=factor @ factor.T, rows=rows, start=signs * rng.uniform(1, 2, d),
+    return dict(hessian=factor @ factor.T, rows=rows, optimum=optimum, start=signs * rng.uniform(1, 2, d),
                 leak=leak, _labels=labels, _factor=factor)  # fmt: skip
 
 
@@ -62,7 +62,8 @@ def run(
 ) -> dict[str, Any]:
     """`difference` (4, d) = w_SGD - w_gRDA at each quarter of the way; at the end the accumulator
     `dual` (d,), its part outside of the rows' space `flat_dual` and that of the difference
-    `flat_difference`; `least_weight`: the least sign(w_0) w over the path of gRDA."""
+    `flat_difference`; `least_weight`: the least sign(w_0) w over the path of gRDA. The trace has
+    both paths, (steps, d)."""
     steps, start = len(problem["rows"]), problem["start"]
     paths, seen = dual_averaging(
         GivenBatches(problem["rows"], problem["_labels"]),
@@ -85,6 +86,10 @@ def run(
         flat_difference=without(basis, difference[-1]),
         least_weight=min(np.min(np.sign(start) * one.weights[1, 0]) for one in seen.values()),
         zeros=np.sum(paths.weights[1, 0] == 0),
+        trace={
+            name: np.array([seen[n].weights[i, 0] for n in range(1, steps + 1)])
+            for i, name in enumerate(("sgd", "grda"))
+        },
     )
 
 
