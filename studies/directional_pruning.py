@@ -19,13 +19,12 @@ from theory_lab.theorems.directional_pruning.claims import (
 )
 
 STEPS = {"step": [2.0**-k for k in range(5, 11)]}
-NET_STEPS = {"step": [2.0**-k for k in range(7, 13)]}
-STIFF_STEPS = {"step": [2.0**-k for k in range(6, 12)]}
+NET_STEPS = {"step": [2.0**-k for k in range(6, 12)]}
 FINE_STEPS = {"step": [2.0**-k for k in range(8, 14)]}
 TIMES = {"time": [500.0, 1000.0, 2000.0, 4000.0, 8000.0, 16000.0]}
 WINDOW_TIMES = {"time": [64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0]}
 NET_TIMES = {"time": [4.0, 8.0, 16.0, 32.0, 64.0, 128.0]}
-SCORE_TIMES = {"time": [32.0, 64.0, 128.0, 256.0, 512.0, 1024.0]}
+SCORE_TIMES = {"time": [64.0, 110.0, 190.0, 330.0, 570.0, 1000.0]}
 REAL = dict(d=110, rank=18, time=4.0, paths=12, strengths=(0.1, 0.1), exponents=(0.51, 0.75))
 """Real features: 18 inputs, 110 weights."""
 
@@ -72,7 +71,7 @@ def rates(full: bool) -> list[Case]:
         *grid(time=8.0, sampling="additive", noise=0.02, paths=20, **exact),
         *grid(claims=[step_rate.FLOOR], time=[4.0, 8.0], step=[2.0**-9, 2.0**-10], d=18, rank=9,
               sampling="full batch", paths=1, replicates=4 if full else 2),
-        *grid(claims=NETS, over=NET_STEPS, time=4.0, paths=40, points=[4, 5, 6]),
+        *grid(claims=NETS, over=NET_STEPS, time=3.0, paths=40, points=[4, 5, 6]),
         *(net_rates() if full else []),
     ]  # fmt: skip
 
@@ -93,9 +92,9 @@ def scores(full: bool) -> list[Case]:
     return [
         *grid(time=[2.0, 8.0], replicates=3 if full else 1, **closed),
         *grid(time=8.0, crossings=3, distance=1.0, replicates=3 if full else 2, **closed),
-        *grid(claims=[score_limit.CONSTANT], over=SCORE_TIMES, d=[14, 18], rank=6),
-        *grid(claims=[score_limit.VARYING], over=NET_TIMES, inputs=[2, 3, 4] if full else [2, 3],
-              outputs=2),
+        *grid(claims=[score_limit.CONSTANT], over=SCORE_TIMES, d=[13, 17], rank=6),
+        *grid(claims=[score_limit.VARYING], over=NET_TIMES, inputs=[2, 3, 4],
+              replicates=2 if full else 1),
     ]  # fmt: skip
 
 
@@ -204,20 +203,23 @@ def broken_rates() -> list[Control]:
     place = dict(d=18, rank=9, time=8.0)
     near = "no weight ends near 0: |w_j(T)| >= 3 sqrt(gamma) |x_j(T)|"
     whole = dict(sampling="full batch", paths=1, **place)
-    stiff = dict(activation="linear", inputs=3, outputs=2, points=5, time=4.0)
+    coarse = {"step": [2.0**-k for k in range(4, 10)]}
+    nets = dict(claims=NETS, paths=40, time=3.0)
     return [
         instead("the score of infinite time", claims=SQRT,
                 measure=slope("error_limit_score", over="step")),
         instead("no pruning", claims=[*SQRT, *NETS], measure=slope("error_unpruned", over="step")),
         drops(near, claims=SQRT, over=STEPS, grazing=True, **place),
         drops("gradients of single rows", claims=SQRT, over=STEPS, **whole),
-        drops("gamma h_max <= .1", claims=NETS, over=STIFF_STEPS, paths=40, **stiff),
+        drops("gamma h_max <= .1", activation="linear", outputs=2, inputs=[2, 3], over=coarse,
+              **nets),
+        drops(near, strengths=(3.0,) * 4, over=NET_STEPS, **nets),
         drops("no single rows", claims=FULL_BATCH, over=STEPS, **place),
         drops(near, claims=FULL_BATCH, over=STEPS, strengths=(3.0,) * 4, **whole),
         drops("no sign changes", claims=FULL_BATCH, over=STEPS, crossings=3, distance=1.0, **whole),
         drops("no sign changes", claims=[step_rate.FLOOR], crossings=3, distance=1.0,
               step=2.0**-10, **whole),
-        drops("h_min t >= 6", claims=[score_limit.CONSTANT], over=scores_at, d=18, rank=6),
+        drops("h_min t >= 12", claims=[score_limit.CONSTANT], over=scores_at, d=17, rank=6),
         drops("h_min t >= 6", claims=[score_limit.VARYING], over=scores_at, inputs=3),
     ]  # fmt: skip
 

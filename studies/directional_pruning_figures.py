@@ -40,7 +40,7 @@ from theory_lab.theorems.directional_pruning.experiments.window import WINDOW
 MARKERS_AND_LINES = "markers: measured, lines: predicted"
 STEP, DISTANCE = r"step $\gamma$", r"distance to gRDA $/\,\sqrt{\gamma}$"
 STEPS = [2.0**-k for k in range(5, 11)]
-NET_STEPS = [2.0**-k for k in range(7, 13)]
+NET_STEPS = [2.0**-k for k in range(6, 12)]
 SAMPLED = dict(
     data="gaussian",
     d=18,
@@ -107,7 +107,7 @@ STEP_RATE = Figure(
 )  # fmt: skip
 
 EXPONENTS = (0.3, 0.51, 0.75, 1.0, 1.5)
-LONG_SCORE = dict(rank=6, d=18, time=[32.0, 64.0, 128.0, 256.0, 512.0, 1024.0])
+LONG_SCORE = dict(rank=6, d=17, time=[64.0, 110.0, 190.0, 330.0, 570.0, 1000.0])
 
 
 def gap(mu, scaled):
@@ -121,7 +121,7 @@ def gap(mu, scaled):
 SCORE_LIMIT = Figure(
     "grda_score_limit",
     "Largest difference between the score of gRDA at time t and the score of directional pruning,"
-    " for a constant Hessian (d = 18, rank 6): it falls like 1/t for every mu (left), but the"
+    " for a constant Hessian (d = 17, rank 6): it falls like 1/t for every mu (left), but the"
     " displacement it stands for, t^mu |sbar - s|, is bounded only for mu up to 1 (right).",
     [score_limit.CONSTANT, score_limit.CLOSED_FORM],
     [
@@ -329,7 +329,7 @@ NETS = Figure(
     "grda_nets",
     "Two-layer nets. Left: distance of gRDA to directional pruning of the coupled SGD (score of the"
     " limit at time T) over √γ, on tanh nets (2 inputs, 3 hidden units; one of 4, 5, 6 points and a"
-    " label with noise 0.3 a step; T = 4, mu = 0.51, c = 0.05, γ h_max below .1, no weight near 0):"
+    " label with noise 0.3 a step; T = 3, mu = 0.51, c = 0.05, γ h_max below .1, no weight near 0):"
     " it falls like √γ; without pruning it stays. Right: s̄ − s on a linear net (3 inputs, 3 hidden"
     " units, 2 outputs), whose Hessian varies along the flow: the part in the flat space falls like"
     " t^−mu only.",

@@ -90,7 +90,7 @@ def _block(
     watch: Collection[int],
 ) -> dict[int, tuple[Any, Any]]:
     """Copies of weights and accumulators (m, d, B) at the steps `watch` and after all of them."""
-    xp = array_namespace(start)
+    xp, native = array_namespace(start), array_namespace(start, use_compat=False)
     paths, d = start.shape
     dual = xp.zeros((len(levels[0]), d, paths), dtype=start.dtype, device=device(start))
     dual += start.T
@@ -101,15 +101,15 @@ def _block(
         loss.gradient(weights, loss.sample(paths, stream), step, gradient)
         dual -= gradient
         for i, level in enumerate(thresholds):
-            _soft_threshold(dual[i], level, weights[i])
+            _soft_threshold(native, dual[i], level, weights[i])
         if n in wanted:
             seen[n] = xp.asarray(weights, copy=True), xp.asarray(dual, copy=True)
     return seen
 
 
-def _soft_threshold(v: Any, level: float, out: Any) -> None:
-    """v - clip(v, -level, level) into `out`: the soft threshold without a temporary array."""
-    native = array_namespace(v, use_compat=False)
+def _soft_threshold(native: Any, v: Any, level: float, out: Any) -> None:
+    """v - clip(v, -level, level) into `out`: the soft threshold without a temporary array, by the
+    clip of numpy or torch itself, which takes one."""
     if level > 0:
         native.clip(v, -level, level, out=out)
         native.subtract(v, out, out=out)

@@ -202,6 +202,9 @@ CROSSOVER_TIME = Claim(
     predict=_crossover,
     measure=each(_log_crossover),
     observed=["lam", "magnitude_loss"],
+    conditions=[
+        Condition("a weight is zero in the end: L_mag > 0", lambda f: f["magnitude_loss"] > 0)
+    ],
     tolerance=1.0,
     scale=1.0,
     basis="empirical",

@@ -62,8 +62,8 @@ CONSTANT = Claim(
     measure=slope("score_gap", over="time"),
     conditions=[
         Condition(
-            "h_min t >= 6",
-            lambda f: np.min(f["time"]) * np.min(_curvatures(f)) >= 6,
+            "h_min t >= 12",
+            lambda f: np.min(f["time"]) * np.min(_curvatures(f)) >= 12,
         )
     ],
     tolerance=0.05,  # the next order of m(z), about (1 - mu) / z

@@ -103,7 +103,7 @@ def run_network(
     limit = integrate(
         network.mean_gradient, network.curvature, problem["start"],
         strengths=(1.0,) * len(exponents), exponents=exponents, time=time,
-        steps=max(400, int(1.5 * time * stiffness)), grading=2,
+        steps=max(400, int(1.1 * time * stiffness)), grading=2,
     )  # fmt: skip
     values, vectors = np.linalg.eigh(network.hessian(limit.weights))
     positive = values > 1e-6 * values[-1]
