@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+from directional_pruning_valley import VALLEY
 
 from theory_lab.report.plots import (
     Curves,
     Figure,
     Mark,
-    Plane,
     PredictedMeasured,
     Series,
-    Way,
     entry,
-    trace,
 )
 from theory_lab.theorems.directional_pruning.bounds import displacement as drift
-from theory_lab.theorems.directional_pruning.bounds import identities, pruning
 from theory_lab.theorems.directional_pruning.bounds import laws as gaussian
 from theory_lab.theorems.directional_pruning.bounds import long_time as late
-from theory_lab.theorems.directional_pruning.claims import identities as claims_of_identities
+from theory_lab.theorems.directional_pruning.bounds import pruning
 from theory_lab.theorems.directional_pruning.claims import (
     laws,
     long_time,
@@ -29,7 +26,6 @@ from theory_lab.theorems.directional_pruning.claims import (
     window,
 )
 from theory_lab.theorems.directional_pruning.experiments.coupled import COUPLED
-from theory_lab.theorems.directional_pruning.experiments.identities import IDENTITIES
 from theory_lab.theorems.directional_pruning.experiments.lasso import LASSO
 from theory_lab.theorems.directional_pruning.experiments.law import LAW
 from theory_lab.theorems.directional_pruning.experiments.long_time import LONG_TIME
@@ -351,57 +347,6 @@ NETS = Figure(
             xlabel="time t", ylabel=r"$\|\bar s - s\|$", xscale="log", yscale="log",
         ),
     ],
-)  # fmt: skip
-
-IN_THE_PLANE = dict(d=2, rank=1)
-
-
-def half_squares(f, points):
-    gap = points - f["optimum"]
-    return 0.5 * np.sum((gap @ f["hessian"]) * gap, axis=1)
-
-
-def ended(record):
-    return record.trace["sgd"][-1].astype(float)
-
-
-def arrow(prune):
-    """From the end of SGD to what a pruning rule makes of it, at gRDA's last threshold."""
-
-    def points(record):
-        p = record.params
-        lam = identities.threshold(p["strength"], p["exponent"], p["step"], p["steps"])
-        return np.array([ended(record), prune(record.facts, ended(record), float(lam))])
-
-    return points
-
-
-def directionally(f, weights, lam):
-    score = pruning.directional_score(pruning.flat_projector(f["hessian"]), weights)
-    return pruning.directional_pruning(weights, score, lam)
-
-
-def by_magnitude(f, weights, _):
-    return np.where(np.abs(weights) == np.min(np.abs(weights)), 0.0, weights)
-
-
-VALLEY = Figure(
-    "grda_valley",
-    "A valley: least squares in two weights, one direction flat, one row with a noisy label a step"
-    " (γ = 1/32, 600 steps, mu = 0.75, c = 1.5). gRDA and SGD on the same stream start at the same"
-    " point; gRDA ends where directional pruning of SGD's end does, further along the floor of the"
-    " valley, and magnitude pruning leaves it.",
-    [claims_of_identities.FLAT_DUAL, claims_of_identities.FLAT_DIFFERENCE, objective.BELOW],
-    Plane(
-        IDENTITIES,
-        [
-            Way("SGD", trace("sgd")),
-            Way("gRDA", trace("grda")),
-            Way("directional pruning of SGD", arrow(directionally), arrow=True),
-            Way("magnitude pruning of SGD", arrow(by_magnitude), arrow=True),
-        ],
-        half_squares, xlabel="first weight", ylabel="second weight", zlabel="loss", where=IN_THE_PLANE,
-    ),
 )  # fmt: skip
 
 FIGURES = [STEP_RATE, SCORE_LIMIT, NETS, LAWS, BEYOND, LAG, WINDOW_FIGURE, VALLEY]

@@ -49,7 +49,7 @@ class SampledRows:
         i = stream.integers(len(self._labels), size=paths)
         return self._columns[:, i], self._labels[i]
 
-    def gradient(self, w: Any, sample: Any, step: float, out: Any) -> None:
+    def gradient(self, w: Any, sample: tuple[Any, Any], step: float, out: Any) -> None:
         """step n (x.w - y) x."""
         _towards(w, *sample, step * len(self._labels), out)
 
