@@ -58,6 +58,13 @@ def paths_in_blocks(paths: int) -> None:
         )
 
 
+def normals_alone(paths: int) -> None:
+    """The floor: the eleven normals of every path and step, drawn and thrown away."""
+    stream, drawn = Stream({}, 4), np.empty((11, 800))
+    for _ in range(paths * PATH_STEPS // drawn.shape[1]):
+        stream.standard_normal(out=drawn)
+
+
 def peak_memory() -> int:
     """Bytes that our paths hold at once."""
     tracemalloc.start()
@@ -77,9 +84,11 @@ def coupled_paths() -> list[Line]:
 
         one = alternate(lambda: paths_in_blocks(PATHS), lambda: plain_paths(OPPONENT_PATHS), 3)
         two = alternate(halves, lambda: plain_paths(OPPONENT_PATHS), 3)
+    floor = alternate(lambda: paths_in_blocks(PATHS), lambda: normals_alone(PATHS), 3)
     return [
         Line("4,000 coupled paths, plain loop", median([scale * b for _, b in one], 1, "s")),
         Line("4,000 coupled paths, one thread", median([a for a, _ in one], 1, "s")),
+        Line("  of it drawing normals", ratio([b / a for a, b in floor])),
         Line("  plain loop / ours", ratio([scale * b / a for a, b in one]), ">= 40"),
         Line("  plain loop / two processes", ratio([scale * b / a for a, b in two]), ">= 80"),
         Line("memory", f"{peak_memory() / 1e6:.3g} MB", "< 300 MB"),
