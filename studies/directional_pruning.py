@@ -93,7 +93,7 @@ def scores(full: bool) -> list[Case]:
         *grid(time=[2.0, 8.0], replicates=3 if full else 1, **closed),
         *grid(time=8.0, crossings=3, distance=1.0, replicates=3 if full else 2, **closed),
         *grid(claims=[score_limit.CONSTANT], over=SCORE_TIMES, d=[13, 17], rank=6),
-        *grid(claims=[score_limit.VARYING], over=NET_TIMES, inputs=[2, 3, 4],
+        *grid(claims=[score_limit.VARYING], over=NET_TIMES, inputs=[2, 3, 4], hidden=5,
               replicates=2 if full else 1),
     ]  # fmt: skip
 

@@ -318,7 +318,7 @@ WINDOW_FIGURE = Figure(
     note=MARKERS_AND_LINES,
 )  # fmt: skip
 
-NETWORK_TIMES = dict(inputs=3, outputs=2, time=[4.0, 8.0, 16.0, 32.0, 64.0, 128.0])
+NETWORK_TIMES = dict(inputs=3, hidden=5, time=[4.0, 8.0, 16.0, 32.0, 64.0, 128.0])
 NET_EXPONENTS = (0.3, 0.51, 0.75, 0.9)
 
 NETS = Figure(
@@ -326,7 +326,7 @@ NETS = Figure(
     "Two-layer nets. Left: distance of gRDA to directional pruning of the coupled SGD (score of the"
     " limit at time T) over √γ, on tanh nets (2 inputs, 3 hidden units; one of 4, 5, 6 points and a"
     " label with noise 0.3 a step; T = 3, mu = 0.51, c = 0.05, γ h_max below .1, no weight near 0):"
-    " it falls like √γ; without pruning it stays. Right: s̄ − s on a linear net (3 inputs, 3 hidden"
+    " it falls like √γ; without pruning it stays. Right: s̄ − s on a linear net (3 inputs, 5 hidden"
     " units, 2 outputs), whose Hessian varies along the flow: the part in the flat space falls like"
     " t^−mu only.",
     [step_rate.SQRT_RATE_NETS, score_limit.VARYING],
