@@ -117,7 +117,7 @@ LAW_STRENGTHS = (0.4, 0.2, 0.2, 0.2)
 RATIOS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 150.0, 200.0, 300.0, 500.0, 1000.0)
 """Thresholds in units of the first at which directional pruning has a zero."""
 
-SHARES = (0.003, 0.006, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6)
+SHARES = (0.02, 0.04, 0.08, 0.15, 0.3, 0.6)
 """Penalties of the Lasso in units of the least that leaves no weight."""
 
 ALL_DATA = ["random", "digits", "diabetes"]
@@ -153,7 +153,7 @@ def beyond(full: bool) -> list[Case]:
     ]  # fmt: skip
 
 
-VALLEY = dict(d=2, rank=1, steps=600, batch=1, step=0.03125, strength=1.5, exponent=0.75)
+VALLEY = dict(d=2, rank=1, steps=3000, batch=1, step=0.0625, strength=0.2, exponent=0.51)
 """Two weights, one of two directions flat."""
 
 

@@ -202,6 +202,11 @@ def zeros_at(f, ratio):
     return np.sum(late.constrained_l1(f["rows"], f["weights"], lam_of(f, ratio)).weights == 0)
 
 
+def stuck(record):
+    f, penalties = record.facts, np.asarray(record.result("penalties").value)
+    return np.array([late.stuck_lasso_loss(f["rows"], f["weights"], p) for p in penalties])
+
+
 FIRST_ZERO = Mark(r"$\lambda = \lambda^*$", 1.0, vertical=True)
 
 BEYOND = Figure(
@@ -212,8 +217,8 @@ BEYOND = Figure(
     " gRDA agrees, about being 0, with that problem and with one-shot directional pruning. Third: its"
     " loss follows the lag law (line), far below one-shot pruning and magnitude pruning at as many"
     " zeros. Right: losses against the zeros; the constrained l1 solution itself has loss 0 and no"
-    " place on this axis; the proximal gradient method for the Lasso, run until it stands still, is"
-    " stuck where the theory says (line).",
+    " place on this axis; the proximal gradient method for the Lasso, run until it stands still, has"
+    " at least as many zeros as there are flat directions and is stuck at the predicted loss.",
     [*long_time.CLAIMS, objective.BELOW],
     [
         Curves(
@@ -245,6 +250,7 @@ BEYOND = Figure(
                 Series("one-shot directional pruning", LONG_TIME, "pruned_loss", "pruned_zeros", PATH),
                 Series("magnitude pruning at gRDA's zeros", LONG_TIME, "magnitude_loss", "zeros", PATH),
                 Series("proximal gradient for the Lasso", LASSO, "loss", "zeros", PENALISED),
+                Series("its stuck loss, predicted", LASSO, stuck, "zeros", PENALISED),
             ],
             xlabel="zeros of 100 weights", ylabel="loss", yscale="log", ylim=(1e-13, None),
         ),
@@ -318,6 +324,7 @@ WINDOW_FIGURE = Figure(
     note=MARKERS_AND_LINES,
 )  # fmt: skip
 
+TANH = dict(activation="tanh", step=NET_STEPS, strengths=(0.05,) * 4)
 NETWORK_TIMES = dict(inputs=3, hidden=5, time=[4.0, 8.0, 16.0, 32.0, 64.0, 128.0])
 NET_EXPONENTS = (0.3, 0.51, 0.75, 0.9)
 
@@ -333,9 +340,9 @@ NETS = Figure(
     [
         Curves(
             [
-                *(Series(f"{points} points, pruned", NETWORKS, entry("error", 1), "step", dict(activation="tanh", points=points, step=NET_STEPS))
+                *(Series(f"{points} points, pruned", NETWORKS, entry("error", 1), "step", TANH | dict(points=points))
                   for points in (4, 5, 6)),
-                Series("4 points, not pruned", NETWORKS, entry("error_unpruned", 1), "step", dict(activation="tanh", points=4, step=NET_STEPS)),
+                Series("4 points, not pruned", NETWORKS, entry("error_unpruned", 1), "step", TANH | dict(points=4)),
             ],
             xlabel=STEP, ylabel=DISTANCE, xscale="log", yscale="log",
         ),

@@ -45,9 +45,9 @@ def by_magnitude(f, weights, _):
 VALLEY = Figure(
     "grda_valley",
     "A valley: least squares in two weights, one direction flat, one row with a noisy label a step"
-    " (γ = 1/32, 600 steps, mu = 0.75, c = 1.5). gRDA and SGD on the same stream start at the same"
-    " point; gRDA ends where directional pruning of SGD's end does, further along the floor of the"
-    " valley, and magnitude pruning leaves it.",
+    " (γ = 1/16, 3,000 steps, mu = 0.51, c = 0.2; no weight is zero). gRDA and SGD on the same stream"
+    " start at the same point; gRDA ends near directional pruning of SGD's end, along the floor of the"
+    " valley, where one weight shrinks and the other grows; magnitude pruning leaves the floor.",
     [claims.FLAT_DUAL, claims.FLAT_DIFFERENCE, objective.BELOW],
     Plane(
         IDENTITIES,

@@ -43,6 +43,7 @@ CLOSED_FORM = Claim(
     scale=lambda f: np.max(np.abs(_displacements(f)), axis=1, keepdims=True),
     rivals={
         "mu + .005": lambda f: _displacements(f, 0.005),
+        "c + .5 %": lambda f: 1.005 * _displacements(f),
         "without the sign changes": _without_jumps,
     },
     formula="x(t) = c t^μ Σ_i m(h_i t) v_i v_iᵀσ, m(z) = ₁F₁(1; μ+1; −z); a sign change at T_k adds 2c T_k^μ σ_j e_j",
