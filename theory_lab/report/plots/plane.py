@@ -67,8 +67,8 @@ class Plane:
             grid.columns, grid.index, grid, levels=levels, cmap="Greys", alpha=0.6
         )
         axes.figure.colorbar(filled, ax=axes, label=self.zlabel, format="%.2g")
-        for level in (axes.axhline, axes.axvline):
-            level(0, color="0.3", linewidth=0.9, zorder=1)
+        for zero in (axes.axhline, axes.axvline):
+            zero(0, color="0.3", linewidth=0.9, zorder=1)
         arrows = {way.label for way in self.ways if way.arrow}
         shown = table[table["shown"] == "measured"]
         handles = []
