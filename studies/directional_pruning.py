@@ -257,6 +257,11 @@ def broken_long_time() -> list[Control]:
         drops(long_time.VERY_LONG.name, claims=[long_time.SUPPORT, long_time.LAG_VECTOR],
               time=12.0, ratios=(100.0,), **large),
         drops(long_time.FAR.name, claims=[long_time.LAG_LOSS], time=12.0, ratios=(100.0,), **large),
+        # past a change of the support, at 61.729 times the first zero, however long T is
+        drops(long_time.VERY_LONG.name, claims=[long_time.LAG_VECTOR], time=16000.0,
+              ratios=(61.7303,), **large),
+        drops(long_time.FAR.name, claims=[long_time.LAG_LOSS], time=16000.0, ratios=(61.7352,),
+              **large),
         drops("the iteration stands still: steps below 1e-7 p", claims=[long_time.STUCK_LASSO],
               steps=20, n=18, d=90),
         instead("closed-form directional pruning", claims=error,
