@@ -139,12 +139,14 @@ def late(full: bool) -> list[Case]:
 def beyond(full: bool) -> list[Case]:
     """Full batches followed long after weights have become zero."""
     small, large = dict(n=10, d=90, step=1.0), dict(n=18, d=90, step=1.0)
-    beaten = dict(claims=[long_time.BEATS], time=[2000.0, 8000.0], replicates=8 if full else 3)
+    beaten = dict(claims=[long_time.BEATS], time=[2000.0, 8000.0], replicates=8 if full else 2)
     return [
-        *grid(claims=LONG_LAWS, over=TIMES, data=ALL_DATA, ratios=[(5.0,), (20.0,), (80.0,)],
+        *grid(claims=LONG_LAWS, over=TIMES, data=ALL_DATA, ratios=[(5.0,), (20.0,)],
               exponent=[0.51, 0.75, 1.0] if full else [0.51, 0.75], **small),
+        *grid(claims=LONG_LAWS, over=TIMES, data=ALL_DATA, ratios=(80.0,),
+              exponent=[0.51, 0.75, 1.0] if full else 0.51, **small),
         *grid(claims=LONG_LAWS[2:], time=16000.0, data=ALL_DATA, ratios=[(100.0,), (300.0,)],
-              replicates=4 if full else 2, **large),
+              replicates=4 if full else 1, **large),
         *grid(claims=[long_time.LAG_LOSS], time=8000.0, step=1.0, data="digits", n=16,
               ratios=RATIOS),
         *grid(data=ALL_DATA, ratios=[(100.0,), (1000.0,)], **beaten, **large),
