@@ -26,8 +26,10 @@ from theory_lab.report.plots import (
     Histogram,
     Material,
     NothingToDraw,
+    Plane,
     PredictedMeasured,
     Series,
+    Way,
     entry,
     hits,
     share_above,
@@ -181,6 +183,23 @@ def test_a_heat_map_with_the_curve_on_which_a_condition_changes(material):
     steps = np.hypot(inside["x"].diff(), inside["y"].diff()).dropna()
     assert steps.max() < 0.5  # the points follow each other along the curve
     assert canvas.axes[0].get_xlabel() == "a"
+
+
+def test_ways_in_the_plane_over_level_lines(material):
+    corners = np.array([[1.0, 0.0], [3.0, 1.0], [2.0, 4.0]])
+    panel = Plane(
+        toys.TOY,
+        [Way("way", lambda record: corners), Way("arrow", lambda record: corners[1:], arrow=True)],
+        lambda facts, points: facts["a"] * np.sum(points**2, axis=1),
+        xlabel="x", ylabel="y", zlabel="height", where=dict(a=2.0, n=3),
+    )  # fmt: skip
+    canvas, table = Figure("plane", "Plane.", [], panel).draw(material)
+    way = table[table["series"] == "way"]
+    np.testing.assert_array_equal(way[["x", "y"]], corners)
+    grid = table[table["shown"] == "grid"]
+    np.testing.assert_allclose(grid["z"], 2 * (grid["x"] ** 2 + grid["y"] ** 2), rtol=2e-3)
+    assert grid["x"].min() < 0 < 3 < grid["x"].max()  # the axes are in sight, and all points
+    assert [text.get_text() for text in canvas.legends[0].get_texts()] == ["way", "arrow"]
 
 
 def test_a_histogram_counts_every_entry_once(material):

@@ -18,6 +18,7 @@ from theory_lab.theorems.directional_pruning.experiments.losses import (
     GaussianRows,
     SampledRows,
 )
+from theory_lab.theorems.directional_pruning.experiments.networks import TwoLayers
 
 RNG = np.random.default_rng(0)
 ROWS, LABELS = RNG.standard_normal((4, 6)), RNG.standard_normal(4)
@@ -45,6 +46,7 @@ def test_weights_are_the_soft_threshold_of_the_accumulator() -> None:
         assert level == pytest.approx(0.4 * np.sqrt(0.02) * (0.02 * n) ** 0.51)
         v, w = at.dual[1, 0], at.weights[1, 0]
         np.testing.assert_allclose(w, np.sign(v) * np.maximum(np.abs(v) - level, 0), atol=1e-15)
+        np.testing.assert_array_equal(w, soft_threshold(v, level))
 
 
 def test_blocks_change_no_path_without_noise(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +66,9 @@ def test_blocks_change_no_path_without_noise(monkeypatch: pytest.MonkeyPatch) ->
 )
 def test_mean_of_sampled_gradients_is_the_gradient(loss: Any) -> None:
     w, stream = start(200_000), Stream({}, 0)
-    sampled = loss.gradient(w[None], loss.sample(len(w), stream))[0]
+    sampled = np.empty((1, *w.T.shape))
+    loss.gradient(w.T[None], loss.sample(len(w), stream), 1.0, sampled)
+    sampled = sampled[0].T
     optimum = np.linalg.lstsq(ROWS, LABELS)[0] if isinstance(loss, SampledRows) else np.ones(6)
     expected = ROWS.T @ (ROWS @ (w[0] - optimum))
     spread = sampled.std(axis=0) / np.sqrt(len(w))
@@ -81,12 +85,29 @@ class Replayed:
         drawn = self.rng.standard_normal(shape)
         return torch.from_numpy(drawn) if isinstance(like, torch.Tensor) else drawn
 
+    def integers(self, high: int, *, size: int) -> np.ndarray:
+        return self.rng.integers(high, size=size)
 
-def test_torch_and_numpy_agree() -> None:
-    loss = GaussianRows(ROWS.T, np.ones(6), 0.3)
-    tensors = GaussianRows(torch.from_numpy(ROWS.T.copy()), torch.ones(6, dtype=torch.float64), 0.3)
-    ours, _ = dual_averaging(loss, start(5), stream=Replayed(), **SETTINGS)
-    theirs, _ = dual_averaging(tensors, torch.from_numpy(start(5)), stream=Replayed(), **SETTINGS)
+
+def tensor(x: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(x))
+
+
+LOSSES: dict[str, Any] = {
+    "Gaussian rows": lambda of: GaussianRows(of(ROWS.T), of(np.ones(6)), 0.3),
+    "sampled rows": lambda of: SampledRows(of(ROWS), of(LABELS)),
+    "all rows": lambda of: AllRows(of(ROWS), of(LABELS)),
+    "additive noise": lambda of: AdditiveNoise(of(ROWS.T), of(np.ones(6)), 0.1),
+    "tanh net": lambda of: TwoLayers(of(ROWS[:2, :4]), of(LABELS[None]), 2, "tanh", 0.1),
+    "linear net": lambda of: TwoLayers(of(ROWS[:2, :4]), of(LABELS[None]), 2, "linear", 0.1),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_torch_and_numpy_agree(name: str) -> None:
+    make = LOSSES[name]
+    ours, _ = dual_averaging(make(np.asarray), start(5), stream=Replayed(), **SETTINGS)
+    theirs, _ = dual_averaging(make(tensor), tensor(start(5)), stream=Replayed(), **SETTINGS)
     np.testing.assert_allclose(theirs.weights.numpy(), ours.weights, rtol=1e-10, atol=1e-12)
 
 

@@ -11,12 +11,13 @@ from tests.tolerances import rtol
 from theory_lab.core import BadParameter, Claim, Experiment, Record
 from theory_lab.core.evidence import judge_one
 from theory_lab.core.judge import false_conditions, observe
+from theory_lab.core.seeds import Stream
 from theory_lab.lab.plan import Cell
 from theory_lab.lab.worker import run_cell
 from theory_lab.solvers.anchored import anchored_l1
 from theory_lab.theorems.directional_pruning import strategies
 from theory_lab.theorems.directional_pruning.bounds import displacement, laws, long_time, pruning
-from theory_lab.theorems.directional_pruning.claims import identities, objective
+from theory_lab.theorems.directional_pruning.claims import identities, objective, step_rate
 from theory_lab.theorems.directional_pruning.experiments.coupled import COUPLED
 from theory_lab.theorems.directional_pruning.experiments.identities import IDENTITIES
 from theory_lab.theorems.directional_pruning.experiments.law import LAW, SECOND_ORDER
@@ -25,8 +26,8 @@ from theory_lab.theorems.directional_pruning.experiments.long_time import (
     LONG_TIME,
     smallest_removed,
 )
+from theory_lab.theorems.directional_pruning.experiments.networks import NETWORKS, TwoLayers
 from theory_lab.theorems.directional_pruning.experiments.objective import OBJECTIVE
-from theory_lab.theorems.directional_pruning.experiments.score import LinearNetwork
 
 
 def measure(experiment: Experiment, **params: Any) -> Record:
@@ -134,7 +135,7 @@ def test_anchored_l1_meets_its_optimality_conditions() -> None:
     slack = rows.T @ nu - (w - anchor)
     np.testing.assert_allclose(slack[w != 0], 0.5 * np.sign(w[w != 0]), atol=1e-9)
     assert np.abs(slack[w == 0]).max() <= 0.5
-    np.testing.assert_allclose(long_time.constrained_l1(rows, anchor, 0.5), w, atol=1e-9)
+    np.testing.assert_allclose(long_time.constrained_l1(rows, anchor, 0.5).weights, w, atol=1e-9)
 
 
 def test_lag_is_zero_without_pruning_time() -> None:
@@ -154,12 +155,87 @@ def test_window_constants_in_one_flat_and_one_curved_direction() -> None:
     assert long_time.crossover(4.0, 10.0, 1.0) == pytest.approx(20)
 
 
-def test_curvature_of_the_linear_network_is_the_derivative_of_its_gradient() -> None:
+@pytest.mark.parametrize("activation", ["tanh", "linear"])
+def test_derivatives_of_two_layer_networks(activation: str) -> None:
     rng = np.random.default_rng(3)
-    network = LinearNetwork(rng.standard_normal((2, 3)), 4)
+    points, targets = rng.standard_normal((3, 5)), rng.standard_normal((2, 5))
+    network = TwoLayers(points, targets, 4, activation)
     w, u = rng.standard_normal(20), rng.standard_normal((1, 20))
-    central = (network.gradient(w + 1e-5 * u[0]) - network.gradient(w - 1e-5 * u[0])) / 2e-5
-    np.testing.assert_allclose(network.curvature(w, u)[0], central, rtol=1e-6, atol=1e-7)
+
+    def loss(w: np.ndarray) -> float:
+        inner = w[:12].reshape(4, 3) @ points
+        outer = w[12:].reshape(2, 4) @ (np.tanh(inner) if activation == "tanh" else inner)
+        return float(0.5 * np.sum((outer - targets) ** 2) / 5)
+
+    # central differences: errors of about 1e-9
+    slope = (loss(w + 1e-5 * u[0]) - loss(w - 1e-5 * u[0])) / 2e-5
+    assert network.mean_gradient(w) @ u[0] == pytest.approx(slope, rel=1e-6)
+    ahead, behind = (network.mean_gradient(w + e * u[0]) for e in (1e-5, -1e-5))
+    np.testing.assert_allclose(network.curvature(w, u)[0], (ahead - behind) / 2e-5, rtol=1e-5)
+    hessian = network.hessian(w)
+    np.testing.assert_allclose(hessian, hessian.T, atol=1e-12)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "linear"])
+def test_random_gradients_of_networks_average_to_the_mean_gradient(activation: str) -> None:
+    rng = np.random.default_rng(5)
+    points, targets = rng.standard_normal((2, 3)), rng.standard_normal((1, 3))
+    network, w = TwoLayers(points, targets, 3, activation), rng.standard_normal(9)
+    every = np.repeat(w[None, :, None], 3, axis=2)
+    out = np.empty_like(every)
+    network.gradient(every, (points, targets), 1.0, out)
+    np.testing.assert_allclose(out[0].mean(axis=1), network.mean_gradient(w), rtol=rtol())
+
+
+def test_the_path_of_the_constrained_solution() -> None:
+    """Against Newton at many thresholds, and the same support just above `since` as at lam."""
+    rng = np.random.default_rng(6)
+    for _ in range(20):
+        rows, anchor = rng.standard_normal((6, 24)) / 5, rng.standard_normal(24)
+        for lam in (0.1, 0.5, 2.0):
+            limit, since = long_time.constrained_l1(rows, anchor, lam)
+            np.testing.assert_allclose(anchored_l1(rows, anchor, lam), limit, atol=1e-8)
+            above = long_time.constrained_l1(rows, anchor, since + 1e-6 * (lam - since))
+            np.testing.assert_array_equal(above.weights == 0, limit == 0)
+            assert above.since == since < lam
+
+
+def test_a_weight_that_left_comes_back_with_the_other_sign() -> None:
+    """A problem on which a path that forgot this ended at another point, .026 away."""
+    problem = LONG_TIME.draw(
+        n=15, d=60, data="random", rng=Stream(dict(n=15, d=60, data="random"), 103)
+    )
+    rows, weights = problem["rows"], problem["weights"]
+    limit = long_time.constrained_l1(rows, weights, 0.17).weights
+    np.testing.assert_allclose(anchored_l1(rows, weights, 0.17), limit, atol=1e-9)
+
+
+def test_a_recent_change_of_the_support_is_seen() -> None:
+    rng = np.random.default_rng(7)
+    rows, anchor = rng.standard_normal((4, 20)) / 5, rng.standard_normal(20)
+    since = long_time.constrained_l1(rows, anchor, 0.5).since
+    old, new = (long_time.settled(rows, anchor, lam, 0.51, 1e4) for lam in (0.5, since * 1.0001))
+    assert old.since > 100 * new.since
+    assert new.since < 1e-3 * new.elapsed
+
+
+@pytest.mark.parametrize("penalty", [0.02, 0.2, 2.0])
+def test_stuck_loss_of_one_weight(penalty: float) -> None:
+    """1/2 (h w - h)^2 / h + p |w| stops at w = 1 - p / h, or at 0."""
+    rows, weights = np.array([[2.0]]), np.array([1.0])
+    expected = 0.5 * 4 * min(1.0, penalty / 4) ** 2
+    assert long_time.stuck_lasso_loss(rows, weights, penalty) == pytest.approx(expected)
+
+
+def test_rate_of_a_stiff_net_is_outside() -> None:
+    """gamma h_max is a condition: the linear net here has h_max of about 10."""
+    record = measure(
+        NETWORKS, activation="linear", inputs=3, outputs=2, step=0.0625, time=0.5, paths=2
+    )
+    names = false_conditions(step_rate.SQRT_RATE_NETS, {**record.facts, **{
+        name: record.results[name].value for name in ("clearance", "stiffness", "last_change")
+    }})  # fmt: skip
+    assert "gamma h_max <= .1" in [condition.name for condition in names]
 
 
 def test_magnitude_pruning_removes_the_smallest() -> None:
@@ -185,6 +261,8 @@ BAD: list[tuple[Experiment, dict[str, Any], str]] = [
     (SECOND_ORDER, dict(step=0.1, paths=5), "at least"),
     (OBJECTIVE, dict(d=4, rank=4), "below d"),
     (LONG_TIME, dict(time=-1.0), "greater than 0"),
+    (NETWORKS, dict(step=0.1, strengths=(0.1,)), "pairs"),
+    (NETWORKS, dict(step=0.1, activation="relu"), "one of"),
 ]
 
 

@@ -12,10 +12,11 @@ from theory_lab.report.plots.declare import Figure
 from theory_lab.report.plots.distributions import Histogram
 from theory_lab.report.plots.maps import Boundary, HeatMap
 from theory_lab.report.plots.material import Material, NothingToDraw
+from theory_lab.report.plots.plane import Plane, Way
 from theory_lab.report.plots.quantities import SHARES, entry, hits, share_above, trace
 
 __all__ = [
     "SHARES", "Boundary", "Contours", "Curves", "Figure", "Geometric", "HeatMap", "Histogram", "Mark",
-    "Material", "NothingToDraw", "PredictedMeasured", "Series", "entry", "hits", "share_above",
-    "trace",
+    "Material", "NothingToDraw", "Plane", "PredictedMeasured", "Series", "Way", "entry", "hits",
+    "share_above", "trace",
 ]  # fmt: skip

@@ -109,11 +109,15 @@ SAME_LAW = Claim(
 )
 
 
-def _sizes(f: Facts, shift: float = 0.0, with_trace: bool = True) -> np.ndarray:
+def _sizes(
+    f: Facts, shift: float = 0.0, with_trace: bool = True, factor: float = 1.0
+) -> np.ndarray:
     signs = np.sign(f["start"])
     return np.array(
         [
-            bounds.second_order_size(f["hessian"], signs, c, mu + shift, f["time"], with_trace)
+            bounds.second_order_size(
+                f["hessian"], signs, factor * c, mu + shift, f["time"], with_trace
+            )
             for c, mu in zip(f["strengths"], f["exponents"], strict=True)
         ]
     )
@@ -136,6 +140,7 @@ SECOND = Claim(
     rivals={
         "K without the trace": lambda f: _sizes(f, with_trace=False),
         "mu + .1": lambda f: _sizes(f, 0.1),
+        "c + 10 %": lambda f: _sizes(f, factor=1.1),
     },
     formula="K' = −HK − KH + H x xᵀ H + (xᵀHx) H",
 )

@@ -9,21 +9,31 @@ from theory_lab.core.reduce import each, slope
 from theory_lab.core.types import Facts
 from theory_lab.theorems.directional_pruning.bounds import long_time as bounds
 from theory_lab.theorems.directional_pruning.claims.sources import BEYOND
+from theory_lab.theorems.directional_pruning.experiments.lasso import LASSO
 from theory_lab.theorems.directional_pruning.experiments.long_time import CROSSOVER, LONG_TIME
 
 
-def _elapsed(f: Facts) -> float:
-    """T h_A with the least curvature on the weights that are kept, over all thresholds."""
-    lams = np.unique(f["lams"])
-    return np.min(f["time"]) * min(
-        bounds.kept_curvature(f["rows"], f["weights"], lam) for lam in lams
+def _settled(f: Facts) -> bounds.Settled:
+    """The shortest times over all thresholds, at the first time of the ladder."""
+    first = float(np.min(f["time"]))
+    every = [
+        bounds.settled(f["rows"], f["weights"], lam, f["exponent"], first)
+        for lam in np.unique(f["lams"])
+    ]
+    return bounds.Settled(*np.min(every, axis=0))
+
+
+def _followed(elapsed: float, since: float) -> Condition:
+    """T' is when the threshold passes the last change of the support of the constrained solution;
+    what the change leaves behind decays like exp(-h_A (t - T'))."""
+    return Condition(
+        f"T h_A >= {elapsed}, and (T - T') h_A >= {since} since the support last changed",
+        lambda f: _settled(f).elapsed >= elapsed and _settled(f).since >= since,
     )
 
 
-LONG = Condition("T h_A >= 3", lambda f: _elapsed(f) >= 3)
-VERY_LONG = Condition("T h_A >= 100", lambda f: _elapsed(f) >= 100)
-FAR = Condition("T h_A >= 300", lambda f: _elapsed(f) >= 300)
-LONGER = Condition("T h_A >= 30", lambda f: _elapsed(f) >= 30)
+LONG, VERY_LONG, FAR = _followed(10, 3), _followed(100, 10), _followed(300, 10)
+LONGER = Condition("T h_A >= 30", lambda f: _settled(f).elapsed >= 30)
 
 
 def _powers(f: Facts, power: float) -> np.ndarray:
@@ -63,7 +73,7 @@ LOSS = Claim(
 
 
 def _zeros(f: Facts) -> np.ndarray:
-    limits = [bounds.constrained_l1(f["rows"], f["weights"], lam) for lam in f["lams"]]
+    limits = [bounds.constrained_l1(f["rows"], f["weights"], lam).weights for lam in f["lams"]]
     return np.array([np.abs(w) == 0 for w in limits])
 
 
@@ -122,6 +132,36 @@ LAG_VECTOR = Claim(
     formula="w^gRDA − w^constr = −(μλ/T) B_A M diag(1/h) ν",
 )
 
+STUCK_LASSO = Claim(
+    "directional_pruning.constrained_l1_limit.stuck_lasso",
+    BEYOND,
+    "The proximal gradient method for the Lasso, with the penalty p, never leaves the loss"
+    " 1/2 p^2 xi^T H^+ xi, xi the subgradient of |w|_1 at its solution.",
+    experiment=LASSO,
+    predict=lambda f: np.array(
+        [bounds.stuck_lasso_loss(f["rows"], f["weights"], p) for p in f["penalties"]]
+    ),
+    measure="loss",
+    observed=["penalties", "moves"],
+    conditions=[
+        Condition(
+            "the iteration stands still: steps below 1e-7 p",
+            lambda f: bool(np.all(f["moves"] <= 1e-7 * f["penalties"])),
+        )
+    ],
+    tolerance=1e-4,
+    basis="finding",
+    rivals={
+        "the signs of SGD's weights for xi": lambda f: np.array(
+            [bounds.lasso_loss_at_signs(f["rows"], f["weights"], p) for p in f["penalties"]]
+        ),
+        "p instead of p^2": lambda f: np.array(
+            [bounds.stuck_lasso_loss(f["rows"], f["weights"], p) / p for p in f["penalties"]]
+        ),
+    },
+    formula="l = ½ p² ξᵀH⁺ξ",
+)
+
 BEATS = Claim(
     "directional_pruning.beats_magnitude",
     BEYOND,
@@ -162,10 +202,13 @@ CROSSOVER_TIME = Claim(
     predict=_crossover,
     measure=each(_log_crossover),
     observed=["lam", "magnitude_loss"],
+    conditions=[
+        Condition("a weight is zero in the end: L_mag > 0", lambda f: f["magnitude_loss"] > 0)
+    ],
     tolerance=1.0,
     scale=1.0,
     basis="empirical",
     formula="T* = μλ √(Σ ν²/h / (2 l_mag))",
 )
 
-CLAIMS = [ERROR, LOSS, SUPPORT, LAG_LOSS, LAG_VECTOR, BEATS, CROSSOVER_TIME]
+CLAIMS = [ERROR, LOSS, SUPPORT, STUCK_LASSO, LAG_LOSS, LAG_VECTOR, BEATS, CROSSOVER_TIME]

@@ -10,6 +10,7 @@ from theory_lab.core.types import Facts
 from theory_lab.theorems.directional_pruning.bounds import displacement as bounds
 from theory_lab.theorems.directional_pruning.claims.sources import ASYMPTOTIC, BEYOND
 from theory_lab.theorems.directional_pruning.experiments.coupled import COUPLED
+from theory_lab.theorems.directional_pruning.experiments.networks import NETWORKS
 
 CLEAR = Condition(
     "no weight ends near 0: |w_j(T)| >= 3 sqrt(gamma) |x_j(T)|",
@@ -37,6 +38,30 @@ SQRT_RATE = Claim(
     ],
     tolerance=0.1,  # the next order in sqrt(gamma) over the ladder, and the median of the paths
     scale=1.0,
+    rivals={"slope 1": lambda f: _powers(f, 1.0), "no convergence": lambda f: _powers(f, 0.0)},
+    formula="‖w^gRDA − DP(w^SGD; s̄)‖ / √γ ∝ γ^(1/2)",
+)
+
+SQRT_RATE_NETS = Claim(
+    "directional_pruning.sqrt_step_rate_nets",
+    ASYMPTOTIC,
+    "On two-layer tanh and linear nets, one point and a noisy label a step, the same distance falls"
+    " like sqrt(gamma) once gamma h_max is small.",
+    experiment=NETWORKS,
+    predict=lambda f: _powers(f, 0.5),
+    measure=slope("error", over="step"),
+    observed=["clearance", "stiffness", "last_change"],
+    conditions=[
+        CLEAR,
+        Condition("gamma h_max <= .1", lambda f: np.max(f["step"]) * np.max(f["stiffness"]) <= 0.1),
+        Condition(
+            "no sign changes in the second half",
+            lambda f: np.max(f["last_change"]) <= np.max(f["time"]) / 2,
+        ),
+    ],
+    tolerance=0.1,
+    scale=1.0,
+    basis="finding",
     rivals={"slope 1": lambda f: _powers(f, 1.0), "no convergence": lambda f: _powers(f, 0.0)},
     formula="‖w^gRDA − DP(w^SGD; s̄)‖ / √γ ∝ γ^(1/2)",
 )
@@ -87,4 +112,4 @@ FLOOR = Claim(
     formula="‖w^gRDA − DP(w^SGD; s)‖ / √γ → c T^μ max|s̄ − s|",
 )
 
-CLAIMS = [SQRT_RATE, FULL_BATCH_RATE, FLOOR]
+CLAIMS = [SQRT_RATE, SQRT_RATE_NETS, FULL_BATCH_RATE, FLOOR]

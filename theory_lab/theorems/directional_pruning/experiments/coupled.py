@@ -154,29 +154,50 @@ def run(
     changed on the way.
     """
     limit = find_limit(problem, strengths, exponents)
+    signs, scale = np.sign(limit.weights), np.sqrt(step)
+    size = scale * (np.array(strengths) * limit.powers)[:, None, None]
+    return distances(
+        sampled_loss(problem, sampling), limit, problem["start"], problem["time"], step, paths,
+        strengths, exponents, rng, size * signs * without(problem["_axes"], signs),
+    )  # fmt: skip
+
+
+def distances(
+    loss: RandomGradient,
+    limit: Limit,
+    start: np.ndarray,
+    time: float,
+    step: float,
+    paths: int,
+    strengths: tuple[float, ...],
+    exponents: tuple[float, ...],
+    rng: Stream,
+    endless: np.ndarray | None = None,
+) -> dict[str, Any]:
+    """gRDA against directional pruning of the coupled SGD, with the score of the limit and, where
+    it is given, with the penalty `endless` (m, 1, d) of infinite time."""
     found, _ = dual_averaging(
-        sampled_loss(problem, sampling),
-        np.repeat(problem["start"][None], paths, axis=0),
+        loss,
+        np.repeat(start[None], paths, axis=0),
         step=step,
-        steps=round(problem["time"] / step),
+        steps=round(time / step),
         strengths=(0.0, *strengths),
         exponents=(1.0, *exponents),
         stream=rng,
     )
     sgd, averaged = found.weights[0], found.weights[1:]
-    scale = np.sqrt(step)
-    signs = np.sign(limit.weights)
-    finite = scale * (signs * limit.displacement)[:, None]
-    size = scale * (np.array(strengths) * limit.powers)[:, None, None]
-    endless = size * signs * without(problem["_axes"], signs)
-    return dict(
-        error=_distance(averaged, pruned(sgd, finite), scale),
-        error_size=_size(averaged - pruned(sgd, finite), scale),
-        error_limit_score=_distance(averaged, pruned(sgd, endless), scale),
+    scale, signs = np.sqrt(step), np.sign(limit.weights)
+    finite = pruned(sgd, scale * (signs * limit.displacement)[:, None])
+    measured = dict(
+        error=_distance(averaged, finite, scale),
+        error_size=_size(averaged - finite, scale),
         error_unpruned=_distance(averaged, sgd, scale),
         clearance=np.min(np.abs(limit.weights) / (scale * np.abs(limit.displacement)), axis=1),
         changed=len(limit.crossings),
     )
+    if endless is not None:
+        measured["error_limit_score"] = _distance(averaged, pruned(sgd, endless), scale)
+    return measured
 
 
 def _distance(averaged: np.ndarray, other: np.ndarray, scale: float) -> np.ndarray:

@@ -30,7 +30,7 @@ def draw(
     signs = rng.choice([-1.0, 1.0], d)
     optimum = signs * rng.uniform(1, 2, d)
     labels = rows @ optimum + 0.3 * rng.standard_normal((steps, batch))
-    return dict(hessian=factor @ factor.T, rows=rows, start=signs * rng.uniform(1, 2, d),
+    return dict(hessian=factor @ factor.T, rows=rows, optimum=optimum, start=signs * rng.uniform(1, 2, d),
                 leak=leak, _labels=labels, _factor=factor)  # fmt: skip
 
 
@@ -44,10 +44,12 @@ class GivenBatches:
         """The next batch."""
         return next(self._batches)
 
-    def gradient(self, w: np.ndarray, sample: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        """mean (x.w - y) x."""
+    def gradient(
+        self, w: np.ndarray, sample: tuple[np.ndarray, np.ndarray], step: float, out: np.ndarray
+    ) -> None:
+        """step times the mean of (x.w - y) x."""
         rows, labels = sample
-        return (w @ rows.T - labels) @ rows / len(rows)
+        out[...] = step * (rows.T @ (rows @ w - labels[:, None])) / len(rows)
 
 
 def run(
@@ -60,7 +62,8 @@ def run(
 ) -> dict[str, Any]:
     """`difference` (4, d) = w_SGD - w_gRDA at each quarter of the way; at the end the accumulator
     `dual` (d,), its part outside of the rows' space `flat_dual` and that of the difference
-    `flat_difference`; `least_weight`: the least sign(w_0) w over the path of gRDA."""
+    `flat_difference`; `least_weight`: the least sign(w_0) w over the path of gRDA. The trace has
+    both paths, (steps, d)."""
     steps, start = len(problem["rows"]), problem["start"]
     paths, seen = dual_averaging(
         GivenBatches(problem["rows"], problem["_labels"]),
@@ -83,6 +86,10 @@ def run(
         flat_difference=without(basis, difference[-1]),
         least_weight=min(np.min(np.sign(start) * one.weights[1, 0]) for one in seen.values()),
         zeros=np.sum(paths.weights[1, 0] == 0),
+        trace={
+            name: np.array([seen[n].weights[i, 0] for n in range(1, steps + 1)])
+            for i, name in enumerate(("sgd", "grda"))
+        },
     )
 
 

@@ -51,9 +51,11 @@ def run(
 
     For each: gRDA's weights `reached` (m, d), its `zero` pattern (m, d), `loss` (m,), and `error`
     (m,), the distance to the minimiser of 1/2 |w - a|^2 + lam |w|_1 on the minimum manifold, found
-    by Newton; `magnitude_loss` (m,) of magnitude pruning of a at as many zeros. Rivals: `error` and
-    `loss` of closed-form directional pruning of a (`pruned_…`, with its `pruned_zeros`) and of the
-    proximal gradient method for the Lasso (`lasso_…`, `lasso_zeros`).
+    by Newton; `magnitude_loss` (m,) of magnitude pruning of a at as many zeros; the share of
+    weights on which gRDA and that minimiser (`agreement`), or gRDA and closed-form directional
+    pruning of a (`pruned_agreement`), agree in being 0. Rivals: `error` and `loss` of that pruning
+    (`pruned_…`, with its `pruned_zeros`) and of the proximal gradient method for the Lasso with the
+    penalties lam / 1000, of comparable sparsity (`lasso_…`).
     """
     rows, weights = problem["rows"], problem["weights"]
     scores = score(row_space(rows)[0], weights)
@@ -74,9 +76,7 @@ def run(
     one_shot = np.array([pruned(weights, lam * scores) for lam in lams])
     zeros = np.sum(reached == 0, axis=1)
     magnitude = np.array([smallest_removed(weights, count) for count in zeros])
-    lasso = np.array(
-        [proximal_gradient(rows, weights, lam, problem["_start"], time) for lam in lams]
-    )
+    lasso, _ = proximal_gradient(rows, weights, lams / 1000, problem["_start"], round(time))
     return dict(
         lams=lams,
         reached=reached,
@@ -91,6 +91,8 @@ def run(
         lasso_error=np.linalg.norm(lasso - limits, axis=1),
         lasso_loss=_loss(rows, lasso - weights),
         lasso_zeros=np.sum(lasso == 0, axis=1),
+        agreement=np.mean((reached == 0) == (limits == 0), axis=1),
+        pruned_agreement=np.mean((reached == 0) == (one_shot == 0), axis=1),
     )
 
 
@@ -106,15 +108,16 @@ def smallest_removed(weights: np.ndarray, count: int) -> np.ndarray:
 
 
 def proximal_gradient(
-    rows: np.ndarray, weights: np.ndarray, lam: float, start: np.ndarray, time: float
-) -> np.ndarray:
-    """The Lasso 1/2 |X (w - a)|^2 + penalty |w|_1 by unit steps until `time`, with the penalty
-    lam / 1000: of comparable sparsity."""
-    w, penalty = start, lam / 1000
-    for _ in range(round(time)):
-        v = w - rows.T @ (rows @ (w - weights))
-        w = v - np.clip(v, -penalty, penalty)
-    return w
+    rows: np.ndarray, weights: np.ndarray, penalties: np.ndarray, start: np.ndarray, steps: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The Lasso 1/2 |X (w - a)|^2 + penalty |w|_1 from `start` by unit steps: the last two
+    points, one row for each penalty."""
+    hessian, bounds = rows.T @ rows, penalties[:, None]
+    w = before = np.repeat(start[None], len(penalties), axis=0)
+    for _ in range(steps):
+        v = w - (w - weights) @ hessian
+        before, w = w, v - np.minimum(np.maximum(v, -bounds), bounds)
+    return w, before
 
 
 LONG_TIME = Experiment("directional_pruning.long_time", draw, run)

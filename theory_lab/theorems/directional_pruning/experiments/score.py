@@ -12,6 +12,7 @@ from theory_lab.core.seeds import Stream
 from theory_lab.theorems.directional_pruning.experiments.coupled import draw as draw_quadratic
 from theory_lab.theorems.directional_pruning.experiments.instances import without
 from theory_lab.theorems.directional_pruning.experiments.limits import integrate
+from theory_lab.theorems.directional_pruning.experiments.networks import TwoLayers, draw_weights
 
 EXPONENTS = (0.3, 0.51, 0.75, 1.0, 1.5)
 
@@ -73,72 +74,50 @@ def draw_network(
     *,
     rng: Stream,
 ) -> dict[str, Any]:
-    """A two-layer linear net 1/2 |W2 W1 - M|^2 near a random minimum: weights of .5 to 1 in size
-    and a start at N(0, distance^2) from them."""
-    first, second = (
-        rng.choice([-1.0, 1.0], shape) * rng.uniform(0.5, 1.0, shape)
-        for shape in ((hidden, inputs), (outputs, hidden))
-    )
-    minimum = np.concatenate([first.ravel(), second.ravel()])
+    """A two-layer linear net, the mean over unit vectors x of 1/2 |V W x - M x|^2, near a random
+    minimum: weights of .7 to 1.4 in size and a start at N(0, distance^2) from them."""
+    W, V = (draw_weights(shape, 0.7, 1.4, rng) for shape in ((hidden, inputs), (outputs, hidden)))
+    minimum = np.concatenate([W.ravel(), V.ravel()])
     start = minimum + distance * rng.standard_normal(minimum.shape)
-    return dict(hidden=hidden, _target=second @ first, start=start)
-
-
-class LinearNetwork:
-    """1/2 |W2 W1 - M|_F^2 at w = (W1, W2) flattened, W1 (hidden, inputs), W2 (outputs, hidden)."""
-
-    def __init__(self, target: np.ndarray, hidden: int) -> None:
-        self.target, self.hidden = target, hidden
-
-    def split(self, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """W1 and W2 of flattened w (..., d)."""
-        outputs, inputs = self.target.shape
-        size, lead = self.hidden * inputs, w.shape[:-1]
-        return (
-            w[..., :size].reshape(*lead, self.hidden, inputs),
-            w[..., size:].reshape(*lead, outputs, self.hidden),
-        )
-
-    def gradient(self, w: np.ndarray) -> np.ndarray:
-        """(W2^T G, G W1^T) with G = W2 W1 - M."""
-        first, second = self.split(w)
-        G = second @ first - self.target
-        return np.concatenate([(second.T @ G).ravel(), (G @ first.T).ravel()])
-
-    def curvature(self, w: np.ndarray, u: np.ndarray) -> np.ndarray:
-        """H(w) u for rows of u (m, d)."""
-        (first, second), (du, dv) = self.split(w), self.split(u)
-        G = second @ first - self.target
-        dG = dv @ first + second @ du
-        upper = np.swapaxes(dv, 1, 2) @ G + second.T @ dG
-        lower = dG @ first.T + G @ np.swapaxes(du, 1, 2)
-        return np.concatenate([upper.reshape(len(u), -1), lower.reshape(len(u), -1)], axis=1)
+    return dict(hidden=hidden, _target=V @ W, start=start)
 
 
 def run_network(
     problem: dict[str, Any],
     *,
     time: Annotated[float, positive],
-    exponents: tuple[float, ...] = (0.3, 0.4, 0.51, 0.6),
+    exponents: tuple[float, ...] = (0.3, 0.51, 0.75, 0.9),
     rng: Stream,
 ) -> dict[str, Any]:
-    """`score_gap` (m,): the largest |sbar_j - s_j|, s from the kernel of the Hessian at the end;
-    `gradient`: its norm there."""
-    network = LinearNetwork(problem["_target"], problem["hidden"])
-    stiffness = np.linalg.eigvalsh(
-        network.curvature(problem["start"], np.eye(len(problem["start"])))
-    )[-1]
-    limit = integrate(
-        network.gradient, network.curvature, problem["start"],
-        strengths=(1.0,) * len(exponents), exponents=exponents, time=time,
-        steps=max(400, int(1.5 * time * stiffness)), grading=2,
+    """sbar - s with s from the kernel of the Hessian at the end: the norms `flat_gap` (m,) of its
+    part in that kernel and `curved_gap` (m,) of the rest, and both in `gaps` (2 m,).
+
+    `least_curvature`: the least positive eigenvalue there; `gradient`: its norm there.
+    """
+    inputs = problem["_target"].shape[1]
+    network = TwoLayers(
+        np.sqrt(inputs) * np.eye(inputs), np.sqrt(inputs) * problem["_target"],
+        problem["hidden"], "linear",
     )  # fmt: skip
-    w, signs = limit.weights, np.sign(limit.weights)
-    values, vectors = np.linalg.eigh(network.curvature(w, np.eye(len(w))))
-    curved = vectors[:, values > 1e-6 * values[-1]]
+    stiffness = np.linalg.eigvalsh(network.hessian(problem["start"]))[-1]
+    limit = integrate(
+        network.mean_gradient, network.curvature, problem["start"],
+        strengths=(1.0,) * len(exponents), exponents=exponents, time=time,
+        steps=max(400, int(1.1 * time * stiffness)), grading=2,
+    )  # fmt: skip
+    values, vectors = np.linalg.eigh(network.hessian(limit.weights))
+    positive = values > 1e-6 * values[-1]
+    curved, signs = vectors[:, positive], np.sign(limit.weights)
     gap = limit.displacement / limit.powers[:, None] - without(curved, signs)
-    return dict(score_gap=np.max(np.abs(gap), axis=1), gradient=np.linalg.norm(network.gradient(w)),
-                changed=len(limit.crossings), least_curvature=np.min(values[values > 1e-6 * values[-1]]))  # fmt: skip
+    flat = np.linalg.norm(without(curved, gap), axis=1)
+    rest = np.linalg.norm(gap @ curved, axis=1)
+    return dict(
+        flat_gap=flat,
+        curved_gap=rest,
+        gaps=np.concatenate([flat, rest]),
+        gradient=np.linalg.norm(network.mean_gradient(limit.weights)),
+        least_curvature=np.min(values[positive]),
+    )
 
 
 NETWORK_SCORE = Experiment("directional_pruning.network_score", draw_network, run_network)
