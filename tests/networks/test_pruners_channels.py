@@ -230,6 +230,18 @@ def test_which_channels_are_inner() -> None:
         inner_channels(nn.Sequential(nn.Linear(3, 3)))
 
 
+def test_what_a_grouped_convolution_reads_is_left_alone() -> None:
+    def grouped(norm: type[nn.Module]) -> nn.Module:
+        return nn.Sequential(
+            nn.Conv2d(3, 8, 1), norm(8), nn.ReLU(),
+            nn.Conv2d(8, 8, 1, groups=4), norm(8), nn.ReLU(), nn.Conv2d(8, 2, 1),
+        )  # fmt: skip
+
+    assert [(c.name, c.reader) for c in inner_channels(grouped(nn.Identity))] == [("3", "6")]
+    with pytest.raises(UsageError, match="one other layer alone reads"):
+        inner_channels(grouped(nn.BatchNorm2d))
+
+
 # --- removal -------------------------------------------------------------------------------------
 
 

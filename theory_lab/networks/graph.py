@@ -73,16 +73,15 @@ def of(model: nn.Module, example: Tensor) -> NetworkGraph:
 def inner_channels(model: nn.Module) -> list[InnerChannels]:
     """Convolutions followed by BatchNorm, ReLU (then perhaps pooling) and exactly one convolution.
 
-    Removing such a channel touches these three modules alone. In a residual network these are the
-    channels inside a block; not the stream, which additions tie together.
+    Both ungrouped: removing such a channel touches these three modules alone. In a residual network
+    these are the channels inside a block; not the stream, which additions tie together.
     """
     traced = trace(model)
     modules = dict(traced.named_modules())
     return [
         found
         for node in traced.graph.nodes
-        if isinstance(_module(node, modules), nn.Conv2d)
-        and (found := _inner_channels_after(node, modules))
+        if _is_plain_convolution(node, modules) and (found := _inner_channels_after(node, modules))
     ]
 
 
@@ -193,10 +192,16 @@ class _Walk(fx.Interpreter):
 
 def _unknown(node: fx.Node) -> UsageError:
     return UsageError(
-        f"{getattr(node.target, '__name__', node.target)} mixes channels in a way that paths do not"
+        f"{_named(node)} mixes channels in a way that paths do not"
         " know; they know ungrouped convolutions and linear layers used once, sums, BatchNorm, ReLU,"
         " pooling and flattening."
     )
+
+
+def _named(node: fx.Node) -> str:
+    if node.op == "call_module":
+        return f"The layer {node.target}"
+    return getattr(node.target, "__name__", str(node.target))
 
 
 def _module(node: fx.Node, modules: dict[str, nn.Module]) -> nn.Module | None:
@@ -213,9 +218,14 @@ def _inner_channels_after(conv: fx.Node, modules: dict[str, nn.Module]) -> Inner
     following = _only_user(relu)
     while following is not None and _is(following, modules, _POOLS, _POOLINGS):
         following = _only_user(following)
-    if following is None or not isinstance(_module(following, modules), nn.Conv2d):
+    if following is None or not _is_plain_convolution(following, modules):
         return None
     return InnerChannels(str(conv.target), str(norm.target), str(following.target))
+
+
+def _is_plain_convolution(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
+    module = _module(node, modules)
+    return isinstance(module, nn.Conv2d) and module.groups == 1
 
 
 def _is(

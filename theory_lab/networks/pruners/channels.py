@@ -200,7 +200,7 @@ def _plain_channels(model: nn.Module) -> list[tuple[str, str, str]]:
         while len(reader.users) == 1:
             reader = next(iter(reader.users))
             module = modules.get(str(reader.target)) if reader.op == "call_module" else None
-            if isinstance(module, LAYERS):
+            if isinstance(module, LAYERS) and getattr(module, "groups", 1) == 1:
                 found.append((str(node.target), "", str(reader.target)))
             if not isinstance(module, _PASSING):
                 break
