@@ -18,6 +18,7 @@ from theory_lab.trials.effective import EFFECTIVE
 from theory_lab.trials.training import TRAINING
 
 DIGITS = dict(data="digits")
+RESNET = DIGITS | dict(net="resnet8w8", beta=0.01)
 
 NORM_GAP = Figure(
     "channel_norms",
@@ -29,7 +30,7 @@ NORM_GAP = Figure(
     [
         Histogram(
             [
-                Series("λ = {}", CHANNELS, "norms", where=DIGITS | dict(norm="", beta=0.01, strength=[0.0, 1.0]),
+                Series("λ = {}", CHANNELS, "norms", where=RESNET | dict(norm="", strength=[0.0, 1.0]),
                        by="strength"),
             ],
             xlabel="norm of a channel", ylabel="channels of one network", bins=30,
@@ -38,13 +39,13 @@ NORM_GAP = Figure(
         Curves(
             [
                 Series("below the threshold removed", CHANNELS, "loss_zeroed", "loss_before",
-                       DIGITS | dict(norm="", strength=1.0), line=channels.allowed_loss),
+                       RESNET | dict(norm="", strength=1.0), line=channels.allowed_loss),
                 Series("BatchNorm estimated anew", CHANNELS, "loss_reestimated", "loss_before",
-                       DIGITS | dict(norm="", strength=1.0)),
+                       RESNET | dict(norm="", strength=1.0)),
                 Series("as many random ones removed", CHANNELS, "loss_random", "loss_before",
-                       DIGITS | dict(norm="", strength=1.0)),
+                       RESNET | dict(norm="", strength=1.0)),
                 Series("raw filter norms, below the threshold removed", CHANNELS, "loss_zeroed", "loss_before",
-                       DIGITS | dict(norm="filter", strength=3.0)),
+                       RESNET | dict(norm="filter", strength=3.0)),
             ],
             xlabel="training loss before the removal", ylabel="after it", xscale="log", yscale="log",
         ),

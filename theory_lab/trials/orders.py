@@ -88,8 +88,8 @@ CLICKS = contrast(
 EVERY_STEP_RANK = contrast(
     "rank.every_step",
     Source(RANK_PAPER, "the rank loss, added to every step's loss"),
-    "With the rank loss in every step the mean delta-rank of the pruned layers is at least 1.3 times"
-    " that of gradual magnitude pruning.",
+    "With the rank loss in every step the mean delta-rank of the layers but the last is at least 1.3"
+    " times that of gradual magnitude pruning.",
     "RPG every step", BASELINE, log_delta_rank,
     predicted=math.log(1.3), formula="log(delta-rank ratio) ≥ log 1.3",
 )  # fmt: skip
@@ -97,8 +97,8 @@ EVERY_STEP_RANK = contrast(
 GROWTH_ONLY_RANK = contrast(
     "rank.growth_only",
     Source(RANK_PAPER, "the rank loss at the updates of the mask, as in the authors' code"),
-    "With the rank loss at the updates of the mask alone the mean delta-rank is within 10 % of that"
-    " of gradual magnitude pruning.",
+    "With the rank loss at the updates of the mask alone the mean delta-rank of the layers but the"
+    " last is within 10 % of that of gradual magnitude pruning.",
     "RPG growth only", BASELINE, log_delta_rank,
     relation="=", tolerance=math.log(1.1), formula="|log(delta-rank ratio)| ≤ log 1.1",
 )  # fmt: skip
