@@ -146,6 +146,17 @@ def test_another_run_is_refused(tmp_path: Path) -> None:
         checkpoint.restore(checkpoint.read(file), parts())
 
 
+@pytest.mark.parametrize("capturable", [False, True])
+def test_a_run_goes_on_with_the_optimizer_that_it_stopped_with(
+    capturable: bool, tmp_path: Path
+) -> None:
+    model = toy_net()
+    optimizer = GRDA(model.parameters(), lr=0.1, c=0.1, capturable=capturable)
+    options: Any = dict(optimizer=optimizer, checkpoint=tmp_path / "run", progress=False)
+    assert fit(model, toy_data(), resumed.RECIPE, deadline=0.0, **options).status == "deadline"
+    assert fit(model, toy_data(), resumed.RECIPE, **options).status == "done"
+
+
 def test_a_disk_that_refuses_is_explained(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=r"cannot be written: .*\."):

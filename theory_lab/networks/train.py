@@ -341,7 +341,7 @@ def _pruner_made(
 
 def _options_of(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     """The options of an optimiser's groups, by name; lr is the initial one."""
-    groups = [{**g, "lr": g.get("initial_lr", g["lr"])} for g in optimizer.param_groups]
+    groups = [{**g, "lr": float(g.get("initial_lr", g["lr"]))} for g in optimizer.param_groups]
     return {
         f"optimizer's {name}": [group[name] for group in groups]
         for name in optimizer.defaults
