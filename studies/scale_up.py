@@ -28,6 +28,7 @@ RANK = dict(
 )  # fmt: skip
 DIRECTIONAL = dict(data="digits", net="mlp-64-128-10", epochs=50, batch_size=64, lr=0.1)
 CHANNELS = dict(data="digits", net="resnet8w8")
+PLAIN_CHANNELS = dict(data="digits", net="mlp-64-64-64-10")
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,9 @@ def group_lasso(full: bool) -> list[Case]:
                  strength=[0.3, 1.0, 3.0] if full else [1.0], **CHANNELS)  # fmt: skip
     cases += grid(claims=[channels.UNPENALISED], replicates=SEEDS, beta=betas, strength=0.0,
                   **CHANNELS)  # fmt: skip
+    if full:
+        cases += grid(claims=channels.WITHOUT_NORMS, replicates=SEEDS, beta=betas,
+                      strength=[0.3, 1.0, 3.0], **PLAIN_CHANNELS)  # fmt: skip
     return cases
 
 

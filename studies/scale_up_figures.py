@@ -18,6 +18,7 @@ from theory_lab.trials.effective import EFFECTIVE
 from theory_lab.trials.training import TRAINING
 
 DIGITS = dict(data="digits")
+RESNET = DIGITS | dict(net="resnet8w8", beta=0.01)
 
 NORM_GAP = Figure(
     "channel_norms",
@@ -30,7 +31,7 @@ NORM_GAP = Figure(
     [
         Histogram(
             [
-                Series("λ = {}", CHANNELS, "norms", where=DIGITS | dict(norm="", beta=0.01, strength=[0.0, 1.0]),
+                Series("λ = {}", CHANNELS, "norms", where=RESNET | dict(norm="", strength=[0.0, 1.0]),
                        by="strength"),
             ],
             xlabel="norm of a channel", ylabel="channels", bins=30,
@@ -39,13 +40,13 @@ NORM_GAP = Figure(
         Curves(
             [
                 Series("below it removed", CHANNELS, "loss_zeroed", "loss_before",
-                       DIGITS | dict(norm="", strength=1.0), line=channels.allowed_loss),
+                       RESNET | dict(norm="", strength=1.0), line=channels.allowed_loss),
                 Series("BatchNorm anew", CHANNELS, "loss_reestimated", "loss_before",
-                       DIGITS | dict(norm="", strength=1.0)),
+                       RESNET | dict(norm="", strength=1.0)),
                 Series("random ones", CHANNELS, "loss_random", "loss_before",
-                       DIGITS | dict(norm="", strength=1.0)),
+                       RESNET | dict(norm="", strength=1.0)),
                 Series("raw filter norms", CHANNELS, "loss_zeroed", "loss_before",
-                       DIGITS | dict(norm="filter", strength=3.0)),
+                       RESNET | dict(norm="filter", strength=3.0)),
             ],
             xlabel="training loss before the removal", ylabel="after it", xscale="log", yscale="log", joined=False,
         ),
@@ -98,22 +99,16 @@ ATTENTION = Figure(
     ],
 )  # fmt: skip
 
-RANKED = ("gradual magnitude", "RPG growth only", "RPG every step")
+RANKED = ("gradual exponential", "RPG growth only", "RPG every step")
 
 RANKS = Figure(
     "rank_of_trained_layers",
-    "MLP 64-128-128-10 on digits at 95 % sparsity: delta-rank (δ = .1) of each layer (left) and test"
-    " accuracy against the delta-rank of the second one (right, one marker a seed).",
+    "MLP 64-128-128-10 on digits at 95 % sparsity, the same schedule for all. Left: test accuracy"
+    " against the delta-rank (δ = .1) of the second layer, one marker for each rank met, with two"
+    " standard errors where several seeds met it. Right: delta-rank of each layer, means over the"
+    " seeds.",
     [order.claim for order in orders.RANK],
     [
-        Curves(
-            [
-                Series(method, TRAINING, "delta_rank",
-                       where=DIGITS | dict(method=method, sparsity=0.95, net="mlp-64-128-128-10"))
-                for method in RANKED
-            ],
-            xlabel="layer", ylabel="delta-rank",
-        ),
         Curves(
             [
                 Series(method, TRAINING, "test_accuracy", entry("delta_rank", 1),
@@ -121,6 +116,14 @@ RANKS = Figure(
                 for method in RANKED
             ],
             xlabel="delta-rank of the second layer", ylabel="test accuracy", joined=False,
+        ),
+        Curves(
+            [
+                Series(method, TRAINING, "delta_rank",
+                       where=DIGITS | dict(method=method, sparsity=0.95, net="mlp-64-128-128-10"))
+                for method in RANKED
+            ],
+            xlabel="number of the layer, from 0", ylabel="delta-rank",
         ),
     ],
 )  # fmt: skip
@@ -158,7 +161,7 @@ DIRECT_EFFECTIVE = Figure(
 )  # fmt: skip
 
 TABLE_METHODS = (
-    "gradual magnitude", "RPG growth only", "RPG every step", "SynFlow", "random IGQ",
+    "gradual magnitude", "gradual exponential", "RPG growth only", "RPG every step", "SynFlow", "random IGQ",
     "SequentialAttention++", "ACDC",
 )  # fmt: skip
 

@@ -93,3 +93,38 @@ def test_an_order_needs_five_paired_seeds(lab: Lab, seeds: int, verdict: str) ->
     assert verdict in ended.out
     assert lab("report", "toy.py").code == 0
     assert verdict in (lab.folder / "paper_checks.md").read_text(encoding="utf-8")
+
+
+NOT_FINITE = """
+    from theory_lab.core import Claim, Source, Study, grid
+
+
+    def draw(size: int, *, rng):
+        return dict(size=size)
+
+
+    def run(at, *, rng):
+        return dict(loss=float("nan") if at["size"] == BAD else 0.0)
+
+
+    CLAIM = Claim(
+        "trial.loss",
+        Source("a toy", "made up"),
+        "The loss is at most 1.",
+        relation="<=",
+        draw=draw,
+        run=run,
+        predict=lambda f: 1.0,
+        measure="loss",
+        basis="empirical",
+    )
+    STUDY = Study("trial", claims=[CLAIM], cases=grid(size=[1, 2, 3]))
+"""
+
+
+@pytest.mark.parametrize(("bad", "verdict"), [(0, "seen"), (2, "not seen")])
+def test_a_training_that_diverged_is_not_overlooked(lab: Lab, bad: int, verdict: str) -> None:
+    lab.write(NOT_FINITE.replace("BAD", str(bad)), "trial.py")
+    lines = lab("run", "trial.py", "--jobs", "0").out.splitlines()
+    row = next(line for line in lines if "trial.loss" in line)
+    assert row.split("trial.loss")[0].strip() == verdict

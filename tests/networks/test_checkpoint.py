@@ -21,6 +21,7 @@ from theory_lab.networks import checkpoint, train
 from theory_lab.networks.checkpoint import Stateful
 from theory_lab.networks.loader import Loader
 from theory_lab.networks.optim import GRDA
+from theory_lab.networks.pruners import RPG
 from theory_lab.networks.train import fit
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -132,8 +133,28 @@ def test_another_run_is_refused(tmp_path: Path) -> None:
     other = dataclasses.replace(resumed.RECIPE, steps=31)
     with pytest.raises(StorageError, match="with steps 30, not 31"):
         fit(toy_net(), toy_data(), other, **resumed.CASES["RPG"], checkpoint=file, progress=False)
+    denser = {"pruner": lambda m, o, steps, b: RPG(m, o, sparsity=0.7, steps=steps, every=6)}
+    with pytest.raises(StorageError, match=r"with pruner's target 0\.8, not 0\.7"):
+        finished(denser, file)
+    stopped(resumed.CASES["gRDA"], tmp_path / "gRDA")
+    weaker = {"optimizer": lambda model: GRDA(model.parameters(), lr=0.1, c=0.2, mu=0.6)}
+    with pytest.raises(StorageError, match=r"with optimizer's c \[0.3\], not \[0.2\]"):
+        finished(weaker, tmp_path / "gRDA")
+    with pytest.raises(StorageError, match=r"with network 'Sequential of .*, not 'Linear of"):
+        fit(torch.nn.Linear(1, 1), toy_data(), resumed.RECIPE, checkpoint=file, progress=False)
     with pytest.raises(StorageError, match="holds loader, model, optimizer, pruner, but this run"):
         checkpoint.restore(checkpoint.read(file), parts())
+
+
+@pytest.mark.parametrize("capturable", [False, True])
+def test_a_run_goes_on_with_the_optimizer_that_it_stopped_with(
+    capturable: bool, tmp_path: Path
+) -> None:
+    model = toy_net()
+    optimizer = GRDA(model.parameters(), lr=0.1, c=0.1, capturable=capturable)
+    options: Any = dict(optimizer=optimizer, checkpoint=tmp_path / "run", progress=False)
+    assert fit(model, toy_data(), resumed.RECIPE, deadline=0.0, **options).status == "deadline"
+    assert fit(model, toy_data(), resumed.RECIPE, **options).status == "done"
 
 
 def test_a_disk_that_refuses_is_explained(tmp_path: Path) -> None:

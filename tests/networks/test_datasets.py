@@ -104,6 +104,15 @@ def test_too_large_a_subset(size: int) -> None:
         load("digits", train_size=size)
 
 
+@pytest.mark.parametrize(("device", "says"), [("cuda", "no cuda device"), ("gpu", "'gpu'; take")])
+def test_a_device_that_is_not_there(
+    device: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UsageError, match=says):
+        load("digits", device=device)
+
+
 def test_an_unknown_name() -> None:
     with pytest.raises(UsageError, match="no data set 'cifar'; there are digits, mnist,") as caught:
         load("cifar")

@@ -114,6 +114,7 @@ def test_a_layer_that_blocks_would_make_larger_stays_dense() -> None:
     sparse = export.block_sparse(model, (4, 4))
     kinds = [type(module).__name__ for module in sparse]
     assert kinds == ["BlockSparse", "ReLU", "Linear", "Linear"]
+    assert [type(module).__name__ for module in export.block_sparse(model, 4)] == kinds
 
 
 def test_speed_is_measured_not_promised() -> None:

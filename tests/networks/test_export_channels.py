@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tests.tolerances import rtol
 from theory_lab.networks import export, graph, measures, models
+from theory_lab.networks.pruners import ChannelGroupLasso
 
 MODELS: dict[str, Callable[[], nn.Module]] = {
     "resnet8": lambda: models.resnet(8, width=8),
@@ -104,6 +105,33 @@ def test_a_filter_of_zeros_alone_is_not_removed() -> None:
     with torch.no_grad():
         following.weight[:, 6] = 0  # nobody listens
     assert export.dead_channels(model) == {inner: [0, 4, 6]}
+
+
+@pytest.mark.parametrize(
+    ("model", "example", "widths"),
+    [
+        (models.mlp((12, 16, 8, 3)), torch.zeros(1, 12), [9, 5, 3]),
+        (models.lenet5(), torch.zeros(1, 1, 28, 28), [5, 9, 68, 48, 10]),
+    ],
+)
+def test_channels_leave_a_network_without_batch_norm(
+    model: nn.Module, example: Tensor, widths: list[int]
+) -> None:
+    torch.manual_seed(1)
+    layers = [m for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    pruner = ChannelGroupLasso(
+        model, torch.optim.SGD(model.parameters(), lr=0.1), strength=1.0, beta=0.01, steps=1
+    )
+    pruner.prune([torch.arange(c.count) < w for c, w in zip(pruner.channels, widths, strict=False)])
+    with torch.no_grad():
+        layers[1].weight[:, 0] = 1.0  # read, but of a filter and a bias of zeros
+        layers[0].weight[0], layers[0].bias[0] = 0.0, 0.0
+    smaller = export.remove_channels(model, example)
+    left = [m for m in smaller.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    assert [layer.weight.shape[0] for layer in left] == [widths[0] - 1, *widths[1:]]
+    x = torch.randn(4, *example.shape[1:])
+    with torch.no_grad():
+        torch.testing.assert_close(smaller(x), model.eval()(x))
 
 
 def test_a_dense_network_keeps_every_channel() -> None:

@@ -218,7 +218,7 @@ class Unread(Branching):
     [
         (Branching(), "Branching cannot be traced"),
         (Gated(), "mul mixes channels"),
-        (Shared(), "fc mixes .* used once"),
+        (Shared(), "^The layer fc mixes .* used once"),
         (Broadcast(), "add mixes channels"),
         (Constant(), "relu mixes channels"),
         (Unread(), "last layer computes"),

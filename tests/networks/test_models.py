@@ -113,6 +113,7 @@ def test_every_listed_name_is_a_network() -> None:
     ("net", "data", "message"),
     [
         ("resnet21", images(32, 3), "no ResNet of depth 21; there are 8, 18, 20"),
+        ("resnet8w0", images(32, 3), "width of a ResNet is 0, but must be at least 1"),
         ("vgg17", images(32, 3), "no VGG of depth 17; there are 11, 13"),
         ("wrn27_2", images(32, 3), "6n [+] 4"),
         ("resnext50", images(32, 3), "no net 'resnext50'; there are mlp, .*click_mlp"),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from theory_lab.core import UsageError
-from theory_lab.networks.blocks import Blocks, as_matrix
+from theory_lab.networks.blocks import Blocks, as_matrix, block_size
 from theory_lab.networks.pruners.blockwise import best_blocks
 from theory_lab.networks.pruners.phases import ALTERNATING, SPARSIFYING, Timetable, phases_of
 from theory_lab.networks.selection import DivergedError
@@ -109,6 +109,13 @@ def test_every_iteration_has_one_phase(shares: list[float], steps: int) -> None:
     ]
     assert table.ends[-1] == steps
     assert table.index(steps) == len(table.phases) - 1
+
+
+@pytest.mark.parametrize("block", [0, 2.5, "4", (4,), (4, 4, 4), (4, 0), None])
+def test_what_is_no_block_is_named(block: object) -> None:
+    with pytest.raises(UsageError, match=r"^block is .*two: rows, columns\.$"):
+        block_size(block)  # type: ignore[arg-type]
+    assert block_size(4) == block_size([4, 4]) == (4, 4)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -1,183 +1,24 @@
-"""The smoothed group LASSO on channels: what its norms do not see, and what removal leaves."""
+"""The smoothed group LASSO on channels: its penalty, and what removal leaves."""
 
 from __future__ import annotations
 
 import copy
 import math
-from collections import OrderedDict
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import nn
 
+from tests.networks.channel_toys import chain, make
 from theory_lab.core import UsageError
 from theory_lab.networks import models
 from theory_lab.networks.pruners import ChannelGroupLasso
-from theory_lab.networks.pruners.channel_norms import NORMS, relu_variance, variance_shares
 from theory_lab.networks.pruners.channels import inner_channels
 from theory_lab.networks.selection import DivergedError
 from theory_lab.numerics.smoothed_norm import smoothed_norm
-
-
-def chain(eps: float = 1e-12) -> nn.Sequential:
-    """Convolution, BatchNorm, ReLU, twice, in float64, with channels of all kinds."""
-    torch.manual_seed(0)
-    model = nn.Sequential(
-        OrderedDict(
-            conv=nn.Conv2d(3, 8, 3, padding=1, bias=False), norm=nn.BatchNorm2d(8, eps=eps), relu=nn.ReLU(),
-            next=nn.Conv2d(8, 5, 3, padding=1, bias=False), last=nn.BatchNorm2d(5, eps=eps), act=nn.ReLU(),
-            pool=nn.AdaptiveAvgPool2d(1), flat=nn.Flatten(), out=nn.Linear(5, 2),
-        )
-    ).double()  # fmt: skip
-    with torch.no_grad():
-        model.norm.weight.copy_(torch.randn(8))
-        model.norm.bias.copy_(torch.randn(8))
-    return model
-
-
-def sgd(model: nn.Module) -> torch.optim.SGD:
-    return torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)
-
-
-def make(model: nn.Module, **options: object) -> ChannelGroupLasso:
-    defaults: dict = dict(strength=1.0, beta=0.01, steps=10)
-    return ChannelGroupLasso(model, sgd(model), **{**defaults, **options})
-
-
-# --- the norm ------------------------------------------------------------------------------------
-
-
-@torch.no_grad()
-def scale_filters(model: nn.Module, factors: Tensor) -> None:
-    model.conv.weight *= factors[:8].view(-1, 1, 1, 1)
-
-
-@torch.no_grad()
-def move_between_channel_and_reader(model: nn.Module, factors: Tensor) -> None:
-    model.norm.weight *= factors[:8]
-    model.norm.bias *= factors[:8]
-    model.next.weight /= factors[:8].view(1, -1, 1, 1)
-
-
-@torch.no_grad()
-def scale_outputs_of_the_reader(model: nn.Module, factors: Tensor) -> None:
-    model.next.weight *= factors[:5].view(-1, 1, 1, 1)
-
-
-@torch.no_grad()
-def scale_all_of_the_layer(model: nn.Module, factors: Tensor) -> None:
-    model.norm.weight *= factors[0]
-    model.norm.bias *= factors[0]
-
-
-CHANGES = [
-    scale_filters,
-    move_between_channel_and_reader,
-    scale_outputs_of_the_reader,
-    scale_all_of_the_layer,
-]
-SEEN = {  # which of the changes each norm sees, though the network does not change
-    "share": [],
-    "filter": [scale_filters],
-    "incoming": [scale_filters],
-    "affine": [move_between_channel_and_reader, scale_all_of_the_layer],
-    "relative_affine": [move_between_channel_and_reader],
-}
-
-
-@pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("norm", NORMS)
-def test_which_norms_see_what_the_network_does_not(
-    norm: str, change: Callable[[nn.Module, Tensor], None]
-) -> None:
-    model = chain()
-    changed = copy.deepcopy(model)
-    change(changed, torch.rand(8, dtype=torch.float64) + 0.5)
-    x = torch.randn(16, 3, 6, 6, dtype=torch.float64)
-    # BatchNorm's eps of 1e-12 against variances from 1e-1 on; float64 sums over 576 positions.
-    torch.testing.assert_close(changed(x), model(x), rtol=1e-9, atol=1e-9)
-    before, after = (NORMS[norm](inner_channels(net)[0]).detach() for net in (model, changed))
-    difference = float(((after - before).abs() / before).max())
-    assert difference > 1e-2 if change in SEEN[norm] else difference < 1e-12
-
-
-def test_the_shares_by_loops() -> None:
-    model = chain()
-    (channels,) = inner_channels(model)
-    e = relu_variance(model.norm.weight, model.norm.bias).detach()
-    W = model.next.weight.detach()
-    expected = torch.zeros(8, dtype=torch.float64)
-    for c in range(8):
-        for o in range(5):
-            total = sum(e[k] * (W[o, k] ** 2).sum() for k in range(8))
-            expected[c] += 8 / 5 * e[c] * (W[o, c] ** 2).sum() / total
-    torch.testing.assert_close(NORMS["share"](channels).detach(), expected, rtol=1e-12, atol=0)
-    assert float(expected.mean()) == pytest.approx(1)
-
-
-def test_the_penalty_moves_scale_and_shift_only() -> None:
-    model = chain()
-    make(model).loss_term().backward()
-    assert {name for name, p in model.named_parameters() if p.grad is not None} == {
-        "norm.weight",
-        "norm.bias",
-    }
-
-
-@given(st.floats(-3, 3), st.floats(-3, 3))
-def test_relu_variance_against_quadrature(gamma: float, beta: float) -> None:
-    """E relu and E relu^2 by the trapezoidal rule on either side of the kink."""
-    kink = -beta / gamma if abs(gamma) > 1e-3 else 0.0
-    moments = np.zeros(2)
-    for low, high in ((-12.0, min(12.0, max(-12.0, kink))), (min(12.0, max(-12.0, kink)), 12.0)):
-        z = np.linspace(low, high, 4001)
-        value = np.maximum(gamma * z + beta, 0) * np.exp(-z * z / 2) / math.sqrt(2 * math.pi)
-        moments += [np.trapezoid(value * f, z) for f in (1, np.maximum(gamma * z + beta, 0))]
-    found = float(relu_variance(torch.tensor(gamma), torch.tensor(beta)))
-    # gamma and beta are rounded to float32; the rule's own error is of the order of (24/4000)^2.
-    assert found == pytest.approx(moments[1] - moments[0] ** 2, abs=2e-4)
-
-
-def test_relu_variance_against_monte_carlo() -> None:
-    generator = torch.Generator().manual_seed(1)
-    z = torch.randn(1_000_000, generator=generator, dtype=torch.float64)
-    for gamma, beta in ((1.0, 0.0), (0.7, 1.3), (-0.7, 1.3), (1.5, -1.0), (-0.2, -0.3)):
-        sample = torch.relu(gamma * z + beta)
-        found = float(relu_variance(torch.tensor(gamma), torch.tensor(beta)))
-        # The standard error of a variance is sqrt((kurtosis - 1) / n) of it: below 4e-3 here.
-        kurtosis = float(((sample - sample.mean()) ** 4).mean() / sample.var() ** 2)
-        assert found == pytest.approx(float(sample.var()), rel=5 * math.sqrt(kurtosis / 1e6))
-
-
-@pytest.mark.parametrize("t", [-1e8, -37.0, -10.0, 0.0, 10.0, 1e4, 1e30])
-def test_relu_variance_far_from_the_kink(t: float) -> None:
-    """A channel that always passes has gamma^2, one that never does has 0; slopes are finite."""
-    gamma = torch.tensor(0.5, requires_grad=True, dtype=torch.float64)
-    beta = torch.tensor(0.5 * t, requires_grad=True, dtype=torch.float64)
-    value = relu_variance(gamma, beta)
-    gradients = torch.autograd.grad(value, (gamma, beta))
-    assert all(torch.isfinite(g) for g in gradients)
-    if t >= 10:
-        assert float(value.detach()) == pytest.approx(0.25, rel=1e-12)
-    if t < -9:
-        assert 0 <= float(value.detach()) < 1e-20
-
-
-def test_dead_channels_and_dead_layers_give_no_nan() -> None:
-    gamma = torch.zeros(3, requires_grad=True)
-    beta = torch.tensor([-1.0, 0.0, 1.0], requires_grad=True)
-    shares = variance_shares(relu_variance(gamma, beta), torch.ones(2, 3, dtype=torch.float64))
-    shares.sum().backward()
-    assert torch.equal(shares, torch.zeros(3, dtype=torch.float64))
-    assert gamma.grad is not None
-    assert torch.isfinite(gamma.grad).all()
-    outgoing = torch.tensor([[1.0, 3.0], [0.0, 0.0]], dtype=torch.float64)  # one dead output
-    assert variance_shares(torch.ones(2).double(), outgoing).tolist() == [0.5, 1.5]
-
 
 # --- the penalty ---------------------------------------------------------------------------------
 
@@ -228,6 +69,18 @@ def test_which_channels_are_inner() -> None:
     ]
     with pytest.raises(UsageError, match="one other layer alone reads"):
         inner_channels(nn.Sequential(nn.Linear(3, 3)))
+
+
+def test_what_a_grouped_convolution_reads_is_left_alone() -> None:
+    def grouped(norm: type[nn.Module]) -> nn.Module:
+        return nn.Sequential(
+            nn.Conv2d(3, 8, 1), norm(8), nn.ReLU(),
+            nn.Conv2d(8, 8, 1, groups=4), norm(8), nn.ReLU(), nn.Conv2d(8, 2, 1),
+        )  # fmt: skip
+
+    assert [(c.name, c.reader) for c in inner_channels(grouped(nn.Identity))] == [("3", "6")]
+    with pytest.raises(UsageError, match="one other layer alone reads"):
+        inner_channels(grouped(nn.BatchNorm2d))
 
 
 # --- removal -------------------------------------------------------------------------------------

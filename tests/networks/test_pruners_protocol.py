@@ -18,6 +18,7 @@ from tests.networks.pruner_cases import (
     STEPS,
     PrunerCase,
     Run,
+    batches,
     begin,
 )  # fmt: skip
 from theory_lab.core import UsageError
@@ -103,6 +104,21 @@ def test_a_resumed_run_goes_on_bit_by_bit(
     assert first.pruner.digest() == other.pruner.digest()
     expected, found = first.model.state_dict(), other.model.state_dict()
     assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_the_state_of_another_kind_of_pruner_is_refused() -> None:
+    kinds = {type(begin(case, "mlp").pruner): case for case in CASES}
+    for one in kinds.values():
+        other = begin(one, "mlp").pruner
+        for strange in ({}, other.state_dict() | {"more": 0}):
+            with pytest.raises(UsageError, match="another kind of pruner"):
+                other.load_state_dict(strange)
+
+
+@all_pruners
+def test_an_optimizer_of_another_model_is_refused(case: PrunerCase) -> None:
+    with pytest.raises(UsageError, match="make it of the parameters of this model"):
+        case.make(NETWORKS["mlp"](), OPTIMIZERS["sgd"](NETWORKS["mlp"]()), batches())
 
 
 @all_networks

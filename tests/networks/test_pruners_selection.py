@@ -164,7 +164,9 @@ def test_skipped_layers_stay_dense_and_do_not_count() -> None:
         ({"begin": 5, "end": 5}, "it takes 0 <= begin < end <= steps"),
         ({"end": STEPS + 1}, "it takes 0 <= begin < end <= steps"),
         ({"every": 0}, "every is 0, but masks change every 1 or more iterations"),
-        ({"steps": 0}, "steps is 0, but a training has at least 1"),
+        ({"steps": 0}, "steps is 0, but a training has a whole number of at least 1"),
+        ({"steps": 1.5}, "steps is 1.5, but a training has a whole number of at least 1"),
+        ({"sparsity": None}, "sparsity is None, but it must be at least 0"),
         ({"sparsity": 1.0}, "at least 0 and less than 1"),
     ],
 )

@@ -192,7 +192,11 @@ def test_engines_give_the_same_run(
     assert same_bits(*models)
 
 
-def test_an_unknown_engine_is_refused() -> None:
+def test_impossible_arguments_are_refused() -> None:
+    model = toy_net()
+    made = GradualMagnitude(model, Recipe(steps=1).sgd(model), sparsity=0.5, steps=1)
+    with pytest.raises(UsageError, match="pruner is a GradualMagnitude, but fit makes it itself"):
+        fit(model, toy_data(), Recipe(steps=1), pruner=made)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="engine is 'fast', but it must be one of 'eager'"):
         fit(toy_net(), toy_data(), SHORT, engine="fast")
 

@@ -168,13 +168,14 @@ def empirical_counts(evidence: Evidence) -> dict[str, int]:
 
 
 def verdict_of(evidence: Evidence) -> str:
-    """Empirical claims are seen, not seen or opposite, or had too few seeds to say; the others hold,
-    fail or are unresolved."""
-    if evidence.claim.basis != "empirical":
+    """Empirical claims are seen in every case, not seen or opposite, or had too few seeds to say; the
+    others, and those without a record, hold, fail or are unresolved."""
+    if evidence.claim.basis != "empirical" or not evidence.judged:
         return evidence.status
     if evidence.reasons.get(outside(ENOUGH_SEEDS).reason) == len(evidence.judged) > 0:
         return "too few seeds"
     counts = empirical_counts(evidence)
     if counts["opposite"]:
         return "opposite"
-    return "seen" if counts["seen"] and not counts["not_seen"] else "not seen"
+    is_seen = counts["seen"] and not (counts["not_seen"] or counts["unresolved"])
+    return "seen" if is_seen else "not seen"

@@ -7,12 +7,14 @@ and columns may be smaller. Values of blocks have the shape (block rows, block c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from theory_lab.core import UsageError
+from theory_lab.networks.prunable import is_count
 
 
 def as_matrix(weight: Tensor) -> Tensor:
@@ -28,6 +30,16 @@ def as_weight(matrix: Tensor, shape: torch.Size | tuple[int, ...]) -> Tensor:
         # pass of a convolution of stride 2 corrupts the heap (torch 2.13 on the CPU).
         return matrix.reshape(shape)
     return matrix.reshape(out, *kernel, inputs).movedim(-1, 1)
+
+
+def block_size(block: int | tuple[int, int]) -> tuple[int, int]:
+    """(rows, columns), from both or from one number for the two; UsageError for anything else."""
+    sides = tuple(block) if isinstance(block, Sequence) else (block, block)
+    if len(sides) != 2 or not all(map(is_count, sides)):
+        raise UsageError(
+            f"block is {block!r}, but must be a whole number of at least 1, or two: rows, columns."
+        )
+    return int(sides[0]), int(sides[1])
 
 
 @dataclass(frozen=True)

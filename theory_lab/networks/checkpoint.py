@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import torch
 
-from theory_lab.core import StorageError
+from theory_lab.core import StorageError, UsageError
 from theory_lab.networks import distributed
 
 MAGIC = b"theory_lab training checkpoint 1\n"
@@ -87,7 +87,13 @@ def restore(content: Mapping[str, Any], parts: Mapping[str, Stateful]) -> dict[s
             f" {distributed.world_size()}; start as many, or delete it to begin anew."
         )
     for name, part in parts.items():
-        part.load_state_dict(content["parts"][name])
+        try:
+            part.load_state_dict(content["parts"][name])
+        except (RuntimeError, ValueError, LookupError, UsageError) as error:
+            raise StorageError(
+                f"The checkpoint's {name} is not that of this run; delete it to begin anew, or run"
+                " what it was saved from."
+            ) from error
     set_random_state(content["random"][distributed.rank()])
     return content["record"]
 

@@ -22,6 +22,7 @@ from theory_lab.data.digits import digits
 from theory_lab.data.imagenet import ImageFiles, imagenet
 from theory_lab.data.split import Split
 from theory_lab.data.tables import Table
+from theory_lab.networks.devices import device_of
 
 CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -74,10 +75,9 @@ class Dataset:
 
     def to(self, device: str | torch.device) -> Dataset:
         """The same data on another device; files stay where they are."""
+        place = device_of(device)
         moved: dict[str, Any] = {
-            name: value.to(device)
-            for name, value in vars(self).items()
-            if isinstance(value, Tensor)
+            name: value.to(place) for name, value in vars(self).items() if isinstance(value, Tensor)
         }
         return dataclasses.replace(self, **moved)
 
@@ -89,7 +89,8 @@ def load(
 
     `train_size` takes that many of the training examples, spread evenly over their order (sorted
     classes keep their shares) and the same ones each time; the test set stays whole. Raises
-    UsageError for a name we do not have or more examples than there are, StorageError for missing
+    UsageError for a name we do not have, more examples than there are, or a device that is not there;
+    StorageError for missing
     files, with the places where they may be put.
     """
     if name not in _READERS:

@@ -22,7 +22,8 @@ from theory_lab.numerics.paths import Edge, Graph, Skip
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 _POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d,
           nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)  # fmt: skip
-_PASSING = (*_NORMS, *_POOLS, nn.ReLU, nn.Dropout, nn.Dropout2d, nn.Identity, nn.Flatten)
+_KEEPING = (*_POOLS, nn.ReLU, nn.Dropout, nn.Dropout2d, nn.Identity, nn.Flatten)
+_PASSING = (*_NORMS, *_KEEPING)
 _ADDS: frozenset[Any] = frozenset({operator.add, operator.iadd, torch.add, "add", "add_"})
 _RELUS: frozenset[Any] = frozenset({torch.relu, nn.functional.relu, "relu", "relu_"})
 _POOLINGS: frozenset[Any] = frozenset(
@@ -42,8 +43,8 @@ class NetworkGraph:
 
 
 class InnerChannels(NamedTuple):
-    """Channels that only three modules know (by name): `conv` makes them, `norm` normalises them,
-    `following`, a convolution, is all that reads them."""
+    """Channels that only three modules know (by name): `conv` makes them, `norm` normalises them
+    ("": nothing does), `following` is all that reads them."""
 
     conv: str
     norm: str
@@ -73,17 +74,36 @@ def of(model: nn.Module, example: Tensor) -> NetworkGraph:
 def inner_channels(model: nn.Module) -> list[InnerChannels]:
     """Convolutions followed by BatchNorm, ReLU (then perhaps pooling) and exactly one convolution.
 
-    Removing such a channel touches these three modules alone. In a residual network these are the
-    channels inside a block; not the stream, which additions tie together.
+    Both ungrouped: removing such a channel touches these three modules alone. In a residual network
+    these are the channels inside a block; not the stream, which additions tie together.
     """
     traced = trace(model)
     modules = dict(traced.named_modules())
     return [
         found
         for node in traced.graph.nodes
-        if isinstance(_module(node, modules), nn.Conv2d)
-        and (found := _inner_channels_after(node, modules))
+        if _is_plain_convolution(node, modules) and (found := _inner_channels_after(node, modules))
     ]
+
+
+def removable_channels(model: nn.Module) -> list[InnerChannels]:
+    """`inner_channels`; where there are none, as without BatchNorm, `plain_channels`."""
+    return inner_channels(model) or plain_channels(model)
+
+
+def plain_channels(model: nn.Module) -> list[InnerChannels]:
+    """Outputs of a layer that reach one other layer alone, ungrouped, through ReLU and pooling."""
+    traced = trace(model)
+    modules = dict(traced.named_modules())
+    found = []
+    for node in traced.graph.nodes:
+        reader = _only_user(node) if isinstance(_module(node, modules), LAYERS) else None
+        while reader is not None and _is(reader, modules, _KEEPING, _RELUS):
+            reader = _only_user(reader)
+        layer = _module(reader, modules) if reader is not None else None
+        if isinstance(layer, LAYERS) and getattr(layer, "groups", 1) == 1:
+            found.append(InnerChannels(str(node.target), "", str(reader.target)))  # type: ignore[union-attr]
+    return found
 
 
 def trace(model: nn.Module) -> fx.GraphModule:
@@ -193,10 +213,16 @@ class _Walk(fx.Interpreter):
 
 def _unknown(node: fx.Node) -> UsageError:
     return UsageError(
-        f"{getattr(node.target, '__name__', node.target)} mixes channels in a way that paths do not"
+        f"{_named(node)} mixes channels in a way that paths do not"
         " know; they know ungrouped convolutions and linear layers used once, sums, BatchNorm, ReLU,"
         " pooling and flattening."
     )
+
+
+def _named(node: fx.Node) -> str:
+    if node.op == "call_module":
+        return f"The layer {node.target}"
+    return getattr(node.target, "__name__", str(node.target))
 
 
 def _module(node: fx.Node, modules: dict[str, nn.Module]) -> nn.Module | None:
@@ -213,9 +239,14 @@ def _inner_channels_after(conv: fx.Node, modules: dict[str, nn.Module]) -> Inner
     following = _only_user(relu)
     while following is not None and _is(following, modules, _POOLS, _POOLINGS):
         following = _only_user(following)
-    if following is None or not isinstance(_module(following, modules), nn.Conv2d):
+    if following is None or not _is_plain_convolution(following, modules):
         return None
     return InnerChannels(str(conv.target), str(norm.target), str(following.target))
+
+
+def _is_plain_convolution(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
+    module = _module(node, modules)
+    return isinstance(module, nn.Conv2d) and module.groups == 1
 
 
 def _is(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
+from numbers import Integral, Real
 from typing import NamedTuple
 
 import torch
@@ -71,9 +71,15 @@ def first_and_last(model: nn.Module) -> tuple[str, ...]:
     return tuple(name for name in (first, last) if name)
 
 
+def is_count(value: object) -> bool:
+    """Whether it is a whole number of at least 1, numpy's included."""
+    return isinstance(value, Integral) and int(value) >= 1
+
+
 def check_sparsity(sparsity: float) -> float:
     """The sparsity, if it is in [0, 1); UsageError otherwise."""
-    if not (math.isfinite(sparsity) and 0 <= sparsity < 1):
+    number: object = sparsity
+    if not (isinstance(number, Real) and 0 <= float(number) < 1):
         raise UsageError(f"sparsity is {sparsity!r}, but it must be at least 0 and less than 1.")
     return float(sparsity)
 

@@ -17,6 +17,7 @@ from theory_lab.core import StorageError, TheoryLabError, UsageError
 from theory_lab.networks import checkpoint as checkpoints
 from theory_lab.networks import distributed
 from theory_lab.networks.datasets import Dataset
+from theory_lab.networks.devices import device_of
 from theory_lab.networks.evaluation import Evaluation, evaluate, reestimate_batch_norm
 from theory_lab.networks.gradients import Gradients
 from theory_lab.networks.history import History
@@ -92,7 +93,7 @@ class _Run:
         engine: str,
     ) -> None:
         self.model, self.recipe = model, recipe
-        self.device = torch.device(device) if device else next(model.parameters()).device
+        self.device = device_of(device) if device else next(model.parameters()).device
         # On the CPU the batches' own format decides; on a GPU the weights should have it too.
         layout = torch.channels_last if self.device.type == "cuda" else torch.preserve_format
         model.to(device=self.device, memory_format=layout)  # type: ignore[call-overload]
@@ -104,13 +105,14 @@ class _Run:
         self.total = recipe.total_steps(len(self.loader))
         self.optimizer = _made(optimizer, model)
         plain = _PlainBatches(self.data, recipe.batch_size, recipe.seed + 1)
-        self.pruner = pruner(model, self.optimizer, self.total, plain) if pruner else None
+        self.pruner = _pruner_made(pruner, model, self.optimizer, self.total, plain)
         self.learning_rate = LearningRate(self.optimizer, recipe, self.total)
         self.gradients = Gradients(
             model, self.pruner, engine=engine, amp=recipe.amp, smoothing=recipe.label_smoothing
         )
         self.meter = Meter(self.device)
         self.history, self.step = History(), 0
+        self.identity = self._identity()
 
     @property
     def is_over(self) -> bool:
@@ -245,15 +247,19 @@ class _Run:
             "model": self.model, "optimizer": self.optimizer, "loader": self.loader, **pruner
         }  # fmt: skip
 
-    @property
-    def identity(self) -> dict[str, Any]:
-        """What another run must have in common to go on from this one's checkpoint."""
+    def _identity(self) -> dict[str, Any]:
+        """What another run must have in common to go on from this one's checkpoint: as it stands
+        before the first step."""
+        parameters = sum(parameter.numel() for parameter in self.model.parameters())
         return {
             **dataclasses.asdict(self.recipe),
             "milestones": list(self.recipe.milestones),
             "data": self.data.note,
+            "network": f"{type(self.model).__name__} of {parameters:,} parameters",
             "optimizer": type(self.optimizer).__name__,
             "pruner": type(self.pruner).__name__ if self.pruner else "none",
+            **_options_of(self.optimizer),
+            **_settings_of(self.pruner),
         }
 
     def state_dict(self) -> dict[str, Any]:
@@ -318,8 +324,51 @@ def _made(
     return optimizer if isinstance(optimizer, torch.optim.Optimizer) else optimizer(model)
 
 
+def _pruner_made(
+    make: MakePruner | None,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    steps: int,
+    batches: Batches,
+) -> Pruner | None:
+    if isinstance(make, Pruner):
+        raise UsageError(
+            f"pruner is a {type(make).__name__}, but fit makes it itself: give it a function of"
+            " (model, optimizer, steps, batches)."
+        )
+    return make(model, optimizer, steps, batches) if make else None
+
+
+def _options_of(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """The options of an optimiser's groups, by name; lr is the initial one."""
+    groups = [{**g, "lr": float(g.get("initial_lr", g["lr"]))} for g in optimizer.param_groups]
+    return {
+        f"optimizer's {name}": [group[name] for group in groups]
+        for name in optimizer.defaults
+        if all(_is_plain(group[name]) for group in groups)
+    }
+
+
+def _settings_of(pruner: Pruner | None) -> dict[str, Any]:
+    """What a pruner was made with, as far as it is plain."""
+    if pruner is None:
+        return {}
+    return {
+        f"pruner's {name}": value
+        for name, value in vars(pruner).items()
+        if not name.startswith("_") and _is_plain(value)
+    }
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a checkpoint holds it as it is: a subclass, as numpy's numbers are, it would not."""
+    if type(value) is tuple:
+        return all(map(_is_plain, value))
+    return type(value) in (bool, int, float, str, type(None))
+
+
 def _check_identity(path: Path, kept: dict[str, Any], asked: dict[str, Any]) -> None:
-    if differing := sorted(name for name in asked if kept.get(name) != asked[name]):
+    if differing := [name for name in asked if kept.get(name) != asked[name]]:
         name = differing[0]
         raise StorageError(
             f"The checkpoint {path} is of a run with {name} {kept.get(name)!r}, not"

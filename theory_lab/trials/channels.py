@@ -163,7 +163,8 @@ def _tuned(
     budget, step = plan.total_steps(len(loader)), 0
     while True:
         for inputs, labels in loader:
-            if step % EVERY == 0 and train.evaluate(model, data, train=True).loss <= wanted:
+            looks = step % EVERY == 0 or step == budget
+            if looks and train.evaluate(model, data, train=True).loss <= wanted:
                 return dict(recovery=step, budget=budget)
             if step == budget:
                 return dict(recovery=budget + 1, budget=budget)
@@ -283,4 +284,6 @@ RECOVERY = Claim(
 
 SPLIT = [NEAR, SIDES, REMOVAL, REESTIMATED, RECOVERY]
 """The claims about a penalised network."""
+WITHOUT_NORMS = [NEAR, SIDES, REMOVAL, RECOVERY]
+"""Those that say something where there is no BatchNorm."""
 CLAIMS = [*SPLIT, UNPENALISED]

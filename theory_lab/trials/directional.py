@@ -160,7 +160,7 @@ HESSIAN_SHARE = Claim(
     "trials.directional.hessian_share",
     Source(PAPER, "experiments: projection on the top eigenvectors of the Hessian"),
     "Of the displacement from SGD to gRDA the top 10 eigenvectors of the Hessian hold no more than"
-    " of a random direction.",
+    " they hold of a random direction.",
     relation="<=",
     experiment=DIRECTIONAL,
     observed=["share_random"],

@@ -117,8 +117,8 @@ def _larger_gap(method: str) -> Claim:
     return Claim(
         f"trials.effective.{name}",
         Source(PAPER, "direct against effective sparsity"),
-        f"Pruned by {method}, a network has at least as large a share of weights on no path as pruned"
-        " by SynFlow to the same direct compression.",
+        f"Pruned by {method} after its training, a network has at least as large a share of weights"
+        " on no path as pruned by SynFlow, at the same point, to the same direct compression.",
         relation=">=",
         experiment=EFFECTIVE,
         measure=paired_contrast("lost", "method", method, "SynFlow", level=levels.LEVEL),

@@ -39,7 +39,7 @@ ONE_SHOT = (
 """Methods that prune once: the first two after training, the others at its start."""
 
 PRUNERS = (
-    "gradual magnitude", "gradual uniform", "gradual ERK", "RPG growth only", "RPG every step",
+    "gradual magnitude", "gradual exponential", "gradual uniform", "gradual ERK", "RPG growth only", "RPG every step",
     "SequentialAttention++", "ACDC", "powerpropagation", *ONE_SHOT,
 )  # fmt: skip
 """Methods that prune to a given sparsity."""
@@ -87,6 +87,7 @@ def _pruner(
     blocks, chance = _blocks(model, s), dict[str, Any](seed=s.seed)
     known: dict[str, tuple[Any, dict[str, Any]]] = {
         "gradual magnitude": (pruners.GradualMagnitude, gradual),
+        "gradual exponential": (pruners.GradualMagnitude, gradual | dict(schedule="exponential")),
         "gradual uniform": (pruners.GradualMagnitude, gradual | dict(allocation="uniform")),
         "gradual ERK": (pruners.GradualMagnitude, gradual | dict(allocation="ERK")),
         "RPG growth only": (pruners.RPG, rank | dict(mode="growth_only", strength=GROWTH_STRENGTH)),

@@ -13,34 +13,34 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from theory_lab.core import UsageError
-from theory_lab.networks.blocks import Blocks, as_matrix, as_weight
+from theory_lab.networks.blocks import Blocks, as_matrix, as_weight, block_size
 from theory_lab.networks.export.block_product import BlockMatrix, multiply
 from theory_lab.networks.export.plain import dense
 from theory_lab.networks.measures.storage import bsr_bytes
 from theory_lab.networks.prunable import prunable_weights
 
 
-def block_sparse(model: nn.Module, block: tuple[int, int] = (8, 8)) -> nn.Module:
+def block_sparse(model: nn.Module, block: int | tuple[int, int] = (8, 8)) -> nn.Module:
     """A copy, for evaluation, whose layers hold the non-zero blocks (rows, columns) of their weights.
 
     Blocks tile the matrix (out, kernel * in). A layer stays dense where blocks would not make it
     smaller; UsageError where that is all of them.
     """
-    sparse = dense(model)
+    size, sparse = block_size(block), dense(model)
     layers = {weight.layer: weight for weight in prunable_weights(sparse)}
     smaller = [
         layer
         for layer, weight in layers.items()
-        if is_supported(layer) and bsr_bytes(weight.effective, block) < weight.effective.nbytes
+        if is_supported(layer) and bsr_bytes(weight.effective, size) < weight.effective.nbytes
     ]
     if not smaller:
         raise UsageError(
-            f"No layer gets smaller in blocks of {tuple(block)}; prune the model in such blocks"
+            f"No layer gets smaller in blocks of {size}; prune the model in such blocks"
             " first, or take the blocks that it was pruned in."
         )
     for name, layer in list(sparse.named_modules()):
         if layer in smaller:
-            replace(sparse, name, BlockSparse.of(layer, block))
+            replace(sparse, name, BlockSparse.of(layer, size))
     return sparse.eval()
 
 

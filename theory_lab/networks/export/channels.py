@@ -15,8 +15,9 @@ def remove_channels(model: nn.Module, example: Tensor) -> nn.Module:
     """A smaller copy of `model` without its dead inner channels; the outputs are the same.
 
     Inner channels are those between a convolution with BatchNorm and ReLU and the one convolution
-    that follows it inside a block. Every layer keeps one channel at least. `example`: a batch of
-    inputs, for its shape.
+    that follows it inside a block; in a network without BatchNorm, those between any layer and the
+    one that alone reads it. Every layer keeps one channel at least. `example`: a batch of inputs,
+    for its shape.
     """
     import torch_pruning
 
@@ -24,7 +25,8 @@ def remove_channels(model: nn.Module, example: Tensor) -> nn.Module:
     with mode(smaller, training=False):  # the dependencies are found by a forward pass
         dependencies = torch_pruning.DependencyGraph().build_dependency(smaller, example)
         for inner, channels in dead_channels(smaller).items():
-            layer, remove = smaller.get_submodule(inner.conv), torch_pruning.prune_conv_out_channels
+            layer = smaller.get_submodule(inner.conv)
+            remove = dependencies.get_pruner_of_module(layer).prune_out_channels
             dependencies.get_pruning_group(layer, remove, idxs=channels).prune()
     return smaller
 
@@ -34,12 +36,13 @@ def dead_channels(model: nn.Module) -> dict[InnerChannels, list[int]]:
 
     A channel c is dead if the next convolution ignores it (W'_{:,c} = 0), or if BatchNorm and ReLU
     make it 0 whatever the input: gamma_c = 0 and beta_c <= 0, or a filter of zeros whose constant
-    is not above 0 in training and in evaluation. A filter of zeros alone does not do: what
+    is not above 0 in training and in evaluation; without BatchNorm, a filter and a bias of zeros. A filter of zeros alone does not do: what
     BatchNorm adds then reaches the next layer as a constant.
     """
     found = {}
-    for inner in graph.inner_channels(model):
-        dead = _is_dead(*(model.get_submodule(name) for name in inner))
+    for inner in graph.removable_channels(model):
+        norm = model.get_submodule(inner.norm) if inner.norm else None
+        dead = _is_dead(model.get_submodule(inner.conv), norm, model.get_submodule(inner.following))
         if dead.all():
             dead[0] = False
         if dead.any():
@@ -48,13 +51,15 @@ def dead_channels(model: nn.Module) -> dict[InnerChannels, list[int]]:
 
 
 @torch.no_grad()
-def _is_dead(conv: nn.Module, norm: nn.Module, following: nn.Module) -> Tensor:
+def _is_dead(conv: nn.Module, norm: nn.Module | None, following: nn.Module) -> Tensor:
     """A boolean for every channel (channels,)."""
     weight, after = conv.get_parameter("weight"), following.get_parameter("weight")
-    gamma, beta = norm.get_parameter("weight"), norm.get_parameter("bias")
-    is_ignored = ~after.ne(0).any(dim=0).flatten(1).any(1)
+    is_ignored = ~after.ne(0).any(dim=0).reshape(len(weight), -1).any(1)
     is_constant = ~weight.ne(0).flatten(1).any(1)
-    constant = torch.zeros_like(beta) if conv.bias is None else conv.get_parameter("bias")
+    constant = weight.new_zeros(len(weight)) if conv.bias is None else conv.get_parameter("bias")
+    if norm is None:
+        return is_ignored | (is_constant & (constant == 0))
+    gamma, beta = norm.get_parameter("weight"), norm.get_parameter("bias")
     mean, variance = norm.get_buffer("running_mean"), norm.get_buffer("running_var")
     evaluated = gamma * (constant - mean) / torch.sqrt(variance + norm.eps) + beta  # type: ignore[operator]
     is_silent = (beta <= 0) & ((gamma == 0) | (is_constant & (evaluated <= 0)))

@@ -26,7 +26,7 @@ def cost(
     model: nn.Module,
     example: Tensor,
     *,
-    block: tuple[int, int] = (8, 8),
+    block: int | tuple[int, int] = (8, 8),
     repetitions: int = 30,
 ) -> Cost:
     """The cost of `model(example)`; zeros save time only once an export has removed them."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from theory_lab.networks.blocks import Blocks, as_matrix
+from theory_lab.networks.blocks import Blocks, as_matrix, block_size
 from theory_lab.networks.prunable import LAYERS
 
 INDEX = 4
@@ -28,15 +28,16 @@ class StoredBytes(NamedTuple):
     bsr: int
 
 
-def stored_bytes(model: nn.Module, block: tuple[int, int] = (8, 8)) -> StoredBytes:
-    """The bytes of `model` in each format; `block`: (rows, columns) of a block.
+def stored_bytes(model: nn.Module, block: int | tuple[int, int] = (8, 8)) -> StoredBytes:
+    """The bytes of `model` in each format; `block`: (rows, columns) of a block, or one number.
 
     Layers that an export holds in blocks count as they are.
     """
+    size = block_size(block)
     layers = {name: m for name, m in model.named_modules() if isinstance(m, LAYERS)}
     names = {f"{name}.weight" if name else "weight" for name in layers}
     others = sum(t.nbytes for name, t in _tensors(model).items() if name not in names)
-    formats = [_formats(layer.weight.detach(), block) for layer in layers.values()]
+    formats = [_formats(layer.weight.detach(), size) for layer in layers.values()]
     totals = (sum(column) for column in zip(*formats, strict=True)) if formats else (0, 0, 0, 0)
     return StoredBytes(*(others + total for total in totals))
 

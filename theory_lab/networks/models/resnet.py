@@ -38,6 +38,8 @@ def resnet(
     many after the bottlenecks of depth 50, which stride in their 3 x 3 convolution; with
     `small_images` they begin with a 3 x 3 convolution and no pooling. UsageError for other depths.
     """
+    if width is not None and width < 1:
+        raise UsageError(f"The width of a ResNet is {width}, but must be at least 1.")
     if depth in CIFAR_DEPTHS:
         base, units = width or 16, (depth - 2) // 6
         channels = [[base * 2**stage] * units for stage in range(3)]

@@ -19,8 +19,9 @@ def layer_counts(
 ) -> list[int]:
     """Weights to keep in each layer: they sum to `total`, none is 0, none above its limit.
 
-    Limits are what a layer has left: rounding would else give it one back now and then. Each is the quota d_l n_l rounded down or up, by largest remainders; but for layers whose quota
-    is less than 1, which keep 1, and those that make up for them. UsageError where the quota cannot
+    Limits are what a layer has left: rounding would else give it one back now and then. Each is the
+    quota d_l n_l rounded down or up, by largest remainders; but for layers whose quota is less than
+    1, which keep 1, and those that make up for them. UsageError where the quota cannot
     leave `total` weights, or these are fewer than the layers.
     """
     sizes = layer_sizes(shapes)

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from theory_lab.core import UsageError
 from theory_lab.networks import distributed
-from theory_lab.networks.prunable import Prunable, check_sparsity, prunable_weights
+from theory_lab.networks.prunable import Prunable, check_sparsity, is_count, prunable_weights
 from theory_lab.networks.selection import kept_count
 
 Batches = Iterable[tuple[Tensor, Tensor]]
@@ -49,11 +49,14 @@ class Pruner:
         steps: int,
         skip: Collection[str] = (),
     ) -> None:
-        if steps < 1:
-            raise UsageError(f"steps is {steps!r}, but a training has at least 1.")
+        if not is_count(steps):
+            raise UsageError(
+                f"steps is {steps!r}, but a training has a whole number of at least 1."
+            )
         self.model, self.optimizer, self.steps = model, optimizer, steps
         self.target = None if sparsity is None else check_sparsity(sparsity)
         self.weights: list[Prunable] = prunable_weights(model, skip)
+        _check_optimizer(optimizer, self.weights)
         self.step = 0
         self._masks = {
             weight.name: torch.ones_like(weight.parameter, dtype=torch.bool)
@@ -157,6 +160,11 @@ class Pruner:
     @torch.no_grad()
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from `state_dict()`; UsageError where it belongs to another model."""
+        if state.keys() != self.state_dict().keys():
+            raise UsageError(
+                "This is the state of another kind of pruner; load it into the kind that it was"
+                " saved from."
+            )
         masks = state["masks"]
         if {n: m.shape for n, m in masks.items()} != {n: m.shape for n, m in self._masks.items()}:
             raise UsageError(
@@ -167,6 +175,15 @@ class Pruner:
         for name, mask in masks.items():
             self._masks[name].copy_(mask)
         self._note_masks()
+
+
+def _check_optimizer(optimizer: torch.optim.Optimizer, weights: list[Prunable]) -> None:
+    stepped = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    if not any(id(weight.parameter) in stepped for weight in weights):
+        raise UsageError(
+            "The optimiser steps none of the weights that are pruned; make it of the parameters of"
+            " this model, and before the pruner."
+        )
 
 
 def clear_optimizer_state(optimizer: torch.optim.Optimizer) -> None:

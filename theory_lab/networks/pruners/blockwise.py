@@ -8,8 +8,13 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from theory_lab.networks.blocks import Blocks
-from theory_lab.networks.prunable import check_choice, first_and_last, prunable_weights
+from theory_lab.networks.blocks import Blocks, block_size
+from theory_lab.networks.prunable import (
+    check_choice,
+    check_sparsity,
+    first_and_last,
+    prunable_weights,
+)
 from theory_lab.networks.pruners.base import Pruner
 from theory_lab.networks.selection import (
     check_count,
@@ -44,7 +49,8 @@ class BlockPruner(Pruner):
         min_blocks: int = 0,
         allocation: Allocation = "uniform",
     ) -> None:
-        size = (block, block) if isinstance(block, int) else (block[0], block[1])
+        check_sparsity(sparsity)
+        size = self.block = block_size(block)
         skip = first_and_last(model) if skip is None else skip
         skip = {*skip, *_layers_of_few_blocks(model, skip, size, min_blocks)}
         super().__init__(model, optimizer, sparsity=sparsity, steps=steps, skip=skip)

@@ -15,13 +15,11 @@ from torch import Tensor, nn
 
 from theory_lab.core import UsageError
 from theory_lab.networks import graph
-from theory_lab.networks.prunable import LAYERS, check_choice
+from theory_lab.networks.prunable import check_choice
 from theory_lab.networks.pruners.base import Pruner
 from theory_lab.networks.pruners.channel_norms import NORMS, Channels
 from theory_lab.networks.selection import DivergedError
 from theory_lab.numerics.smoothed_norm import smoothed_norm
-
-_PASSING = (nn.ReLU, nn.Dropout, nn.Flatten, nn.MaxPool2d, nn.AvgPool2d, nn.Identity)
 
 
 class ChannelSplit(NamedTuple):
@@ -176,9 +174,7 @@ class ChannelGroupLasso(Pruner):
 def inner_channels(model: nn.Module) -> list[Channels]:
     """The channels that BatchNorm follows and one convolution alone reads; in a network without
     BatchNorm, all that one layer alone reads. UsageError where there are none."""
-    found = [(c.conv, c.norm, c.following) for c in graph.inner_channels(model)]
-    if not found:
-        found = _plain_channels(model)
+    found = graph.removable_channels(model)
     if not found:
         raise UsageError("No layer of the model has channels that one other layer alone reads.")
     modules = dict(model.named_modules())
@@ -186,22 +182,3 @@ def inner_channels(model: nn.Module) -> list[Channels]:
         Channels(name, modules[name], modules[norm] if norm else None, reader, modules[reader])
         for name, norm, reader in found
     ]
-
-
-def _plain_channels(model: nn.Module) -> list[tuple[str, str, str]]:
-    """(layer, "", reader) wherever a layer's outputs go through ReLU into one other layer."""
-    traced = graph.trace(model)
-    modules = dict(traced.named_modules())
-    found = []
-    for node in traced.graph.nodes:
-        if node.op != "call_module" or not isinstance(modules[str(node.target)], LAYERS):
-            continue
-        reader = node
-        while len(reader.users) == 1:
-            reader = next(iter(reader.users))
-            module = modules.get(str(reader.target)) if reader.op == "call_module" else None
-            if isinstance(module, LAYERS):
-                found.append((str(node.target), "", str(reader.target)))
-            if not isinstance(module, _PASSING):
-                break
-    return found

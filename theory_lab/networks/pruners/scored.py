@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from theory_lab.core import UsageError
-from theory_lab.networks.prunable import check_choice
+from theory_lab.networks.prunable import check_choice, check_sparsity
 from theory_lab.networks.pruners.allocation import ALLOCATIONS, layer_counts
 from theory_lab.networks.pruners.base import Batches, Pruner
 from theory_lab.networks.pruners.batches import example_of
@@ -55,7 +55,9 @@ class ScoredPruner(Pruner):
         batches: Batches | None = None,
         skip: Collection[str] = (),
     ) -> None:
-        super().__init__(model, optimizer, sparsity=sparsity, steps=steps, skip=skip)
+        super().__init__(
+            model, optimizer, sparsity=check_sparsity(sparsity), steps=steps, skip=skip
+        )
         self.allocation = check_choice("allocation", allocation, ALLOCATIONS)
         self.batches = batches
         self._is_at_target = False

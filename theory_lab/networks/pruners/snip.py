@@ -20,7 +20,8 @@ class SNIP(OneShotPruner):
 
     `batches` are iterated anew each round, the first `batch_limit` of them (all by default). The
     network is in training mode, as at the start of a training; its buffers, gradients and weights
-    stay as they are. Of several processes, the batches of rank 0 decide. One round by default; arXiv:2107.02306 also takes 300. Source: arXiv:1810.02340.
+    stay as they are. Of several processes, the batches of rank 0 decide. One round by default;
+    arXiv:2107.02306 also takes 300. Source: arXiv:1810.02340.
     """
 
     def __init__(
