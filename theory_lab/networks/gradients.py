@@ -62,7 +62,7 @@ class Gradients:
         if engine == "graph" and distributed.is_parallel():
             raise UsageError("engine 'graph' is for one process; take 'eager' or 'compiled'.")
         self.model, self.pruner, self.smoothing = model, pruner, smoothing
-        self._parameters = list(model.parameters())  # walking the modules in each step is slow
+        self.parameters = list(model.parameters())  # walking the modules in each step is slow
         self.device = next(model.parameters()).device
         self._amp, self._is_static = amp and self.device.type == "cuda", engine == "graph"
         averaging = distributed.averaging(model)
@@ -79,7 +79,7 @@ class Gradients:
         return Batch(loss.detach(), correct)
 
     def _forget(self) -> None:
-        for parameter in self._parameters:
+        for parameter in self.parameters:
             parameter.grad = None
 
     def _task(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -115,7 +115,8 @@ class Gradients:
 class _Graph:
     """Forward and backward passes on static buffers, for one shape of batch.
 
-    Captured with no gradients there, so that each replay writes them anew.
+    Captured with no gradients there, so that each replay writes them anew, always to the same
+    memory: each replay hands it back to the parameters, whatever their `.grad` has become since.
     """
 
     def __init__(self, gradients: Gradients, inputs: Tensor, labels: Tensor) -> None:
@@ -124,6 +125,7 @@ class _Graph:
         self._inputs.copy_(inputs)
         self._graph: torch.cuda.CUDAGraph | None = None
         self._batch: Batch | None = None
+        self._written: list[Tensor | None] = []
         if gradients.device.type == "cuda":
             self._capture()
 
@@ -133,6 +135,8 @@ class _Graph:
         if self._graph is None or self._batch is None:
             return self._gradients.on_static_buffers(self._inputs, self._labels)
         self._graph.replay()
+        for parameter, gradient in zip(self._gradients.parameters, self._written, strict=True):
+            parameter.grad = gradient
         return self._batch
 
     def _capture(self) -> None:
@@ -148,6 +152,7 @@ class _Graph:
         self._graph = graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             self._batch = self._gradients.on_static_buffers(self._inputs, self._labels)
+        self._written = [parameter.grad for parameter in self._gradients.parameters]
         for buffer, before in zip(self._gradients.model.buffers(), buffers, strict=True):
             buffer.copy_(before)
         torch.cuda.set_rng_state(random, self._gradients.device)
