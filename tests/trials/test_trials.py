@@ -15,7 +15,7 @@ from theory_lab.core import UsageError
 from theory_lab.core.seeds import Stream
 from theory_lab.lab import keys
 from theory_lab.lab.plan import plan
-from theory_lab.trials import channels, effective, recipes, training
+from theory_lab.trials import channels, effective, problems, recipes, training
 from theory_lab.trials.methods import ONE_SHOT, PRUNERS, grda
 from theory_lab.trials.problems import draw, fresh_model
 
@@ -169,9 +169,13 @@ def test_the_cuda_preset_runs_end_to_end_on_the_cpu(lab: Lab) -> None:
     flags = ["--preset", "cuda", "--smoke", "--data", "digits", "--net", "resnet8w4"]
     ended = lab("run", "scale_up", "--jobs", "0", *flags)
     assert ended.code == 0, ended.err
-    accuracies = [r.results["test_accuracy"].value for r in lab_records(lab)]
-    assert len(accuracies) >= 20
-    assert np.all(np.isfinite(accuracies))
+    records = lab_records(lab)
+    assert np.all(np.isfinite([r.results["test_accuracy"].value for r in records]))
+    methods = {r.params["method"] for r in records}
+    assert {"dense", "gradual magnitude", "SynFlow", "random IGQ", "ACDC"} < methods
+    assert {"SequentialAttention++", "RPG growth only", "RPG every step"} < methods
+    assert any(method.startswith("gRDA") for method in methods)
+    assert all(r.params["train_size"] and r.params["test_size"] for r in records)
 
 
 def lab_records(lab: Lab):
@@ -179,3 +183,16 @@ def lab_records(lab: Lab):
 
     with Ledger(lab.folder / "results" / "smoke.sqlite", readonly=True) as ledger:
         return [record for key in ledger.contents() if (record := ledger.get(key))]
+
+
+def test_a_data_set_is_read_once_whatever_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from theory_lab.networks import datasets
+
+    read, load = [], datasets.load
+    monkeypatch.setattr(datasets, "load", lambda *a, **k: read.append(a) or load(*a, **k))
+    for _ in range(2):  # the device "meta" stands for any but the CPU
+        for device in ("cpu", "meta"):
+            found = problems.dataset("digits", 333, 50, device)
+            assert found.train.device.type == found.test_labels.device.type == device
+        assert problems.dataset("digits", 333, 50) is problems.dataset("digits", 333, 50, "cpu")
+    assert len(read) == 1
