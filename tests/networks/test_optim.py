@@ -252,7 +252,8 @@ def test_all_parameters_together_are_shrunk_as_one_by_one(
     v, g = ([torch.randn(shape) for shape in shapes] for _ in range(2))
     parameters = [LAYOUTS[of_parameter](torch.empty(shape)) for shape in shapes]
     gradients = [LAYOUTS[of_gradient](x) for x in g]
-    expected = [nn.functional.softshrink(a.add(b, alpha=-lr), threshold) for a, b in zip(v, g)]
+    pairs = zip(v, g, strict=True)
+    expected = [nn.functional.softshrink(a.add(b, alpha=-lr), threshold) for a, b in pairs]
     optim._shrink_lists(parameters, gradients, v, lr, threshold)
     for found, wanted in zip(parameters, expected, strict=True):
         assert torch.equal(found, wanted)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import gc
 import io
 import math
 import re
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +220,29 @@ def test_a_replayed_graph_hands_its_gradients_back() -> None:
         step(inputs, labels)
         assert first.grad is None
         assert all(p.grad is m for p, m in zip(parameters[1:], written, strict=True))
+
+
+@pytest.mark.parametrize("engine", ["eager", "graph"])
+@pytest.mark.parametrize("pruner", [None, gradual])
+def test_the_memory_of_a_run_is_free_at_its_end(
+    engine: str, pruner: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without waiting for the garbage collection, which does not know how much a GPU holds."""
+    made: list[weakref.ref[gradients.Gradients]] = []
+
+    def noted(*arguments: Any, **options: Any) -> gradients.Gradients:
+        found = gradients.Gradients(*arguments, **options)
+        made.append(weakref.ref(found))
+        return found
+
+    monkeypatch.setattr(train, "Gradients", noted)
+    gc.collect()
+    gc.disable()
+    try:
+        fit(toy_net(), toy_data(), Recipe(steps=3, batch_size=16), pruner=pruner, engine=engine)
+        assert [reference() for reference in made] == [None]
+    finally:
+        gc.enable()
 
 
 def test_an_unknown_engine_is_refused() -> None:
