@@ -90,9 +90,9 @@ def measured(device: torch.device, sizes: Sizes) -> Iterator[Row]:
         data = smaller(random_images(), sizes.images).to(device)
         for net in sizes.epochs:
             yield from training(net, data, sizes, limits)
-        yield from grda_step(device, sizes, limits)
+        yield from grda_step(data, sizes, limits)
         yield from pruners(data, sizes)
-        yield from rank_loss(device, sizes)
+        yield from rank_loss(data, sizes)
         yield from finished_runs(data, sizes)
         yield from loading(data, sizes)
 
@@ -185,21 +185,22 @@ def autotuned(is_on: bool) -> Iterator[None]:
 # --- gRDA -----------------------------------------------------------------------------------------
 
 
-def grda_step(device: torch.device, sizes: Sizes, limits: Ceilings) -> Iterator[Row]:
+def grda_step(data: Dataset, sizes: Sizes, limits: Ceilings) -> Iterator[Row]:
     """Target: no more than fused SGD with momentum. Bytes: v, g, w, v against m, g, w, w, m."""
     options: dict[str, Any] = dict(lr=0.1, c=5e-4, mu=0.55)
+    device = data.train_labels.device
     makers: dict[str, Callable[[Any], torch.optim.Optimizer]] = {
         "fused SGD with momentum": lambda p: torch.optim.SGD(p, 0.1, momentum=0.9, fused=True),
         "GRDA": lambda p: GRDA(p, **options),
         "GRDA capturable": lambda p: GRDA(p, capturable=True, **options),
         "GRDA compiled": lambda p: GRDA(p, compiled=True, **options),
     }
-    parameters = parameters_of(sizes.rival, device)
+    parameters = parameters_of(sizes.rival, data)
     entries = sum(p.numel() for p in parameters)
     section = f"Optimisers, {len(parameters)} parameters, {entries:,} entries"
     rival = None
     for name, make in makers.items():
-        step = make(parameters_of(sizes.rival, device)).step
+        step = make(parameters_of(sizes.rival, data)).step
         step()  # so that there is something to threshold before a capture
         ways = {name: step}
         if name == "GRDA capturable":
@@ -215,13 +216,19 @@ def grda_step(device: torch.device, sizes: Sizes, limits: Ceilings) -> Iterator[
             )
 
 
-def parameters_of(net: str, device: torch.device) -> list[nn.Parameter]:
+def parameters_of(net: str, data: Dataset) -> list[nn.Parameter]:
     """The network's parameters with gradients, in the formats of training."""
-    layout = torch.channels_last if device.type == "cuda" else torch.preserve_format
-    model = models.build(net, random_images()).to(device=device, memory_format=layout)  # type: ignore[call-overload]
+    model = placed(net, data)
     for p in model.parameters():
         p.grad = 0.01 * torch.randn_like(p)
     return list(model.parameters())
+
+
+def placed(net: str, data: Dataset) -> nn.Module:
+    """A fresh network on the device of the data, in the format of training."""
+    device = data.train_labels.device
+    layout = torch.channels_last if device.type == "cuda" else torch.preserve_format
+    return models.build(net, data).to(device=device, memory_format=layout)  # type: ignore[call-overload]
 
 
 # --- pruners --------------------------------------------------------------------------------------
@@ -251,9 +258,7 @@ def stepped(
     """Medians of the seconds of an ordinary step and of one that changes masks (0 if none did), and
     how often an ordinary one waits."""
     device = data.train_labels.device
-    layout = torch.channels_last if device.type == "cuda" else torch.preserve_format
-    model = models.build(sizes.rival, data).to(device=device, memory_format=layout).train()  # type: ignore[call-overload]
-    run = Trained(model, sizes.rounds + 4, name, engine="graph", amp=True)
+    run = Trained(placed(sizes.rival, data).train(), sizes.rounds + 4, name, engine="graph", amp=True)
     for _ in range(2):
         run.advance(*batch)
     times: dict[bool, list[float]] = {False: [], True: []}
@@ -271,10 +276,10 @@ def said(waits: int | None) -> str:
     return "waits not counted" if waits is None else f"the host waits {waits} times a step"
 
 
-def rank_loss(device: torch.device, sizes: Sizes) -> Iterator[Row]:
+def rank_loss(data: Dataset, sizes: Sizes) -> Iterator[Row]:
     """One eigen-solve a layer for each change of RPG's masks, in every step under every_step."""
-    section = f"Rank loss, {sizes.rival}"
-    layers = prunable_weights(models.build(sizes.rival, random_images()).to(device))
+    section, device = f"Rank loss, {sizes.rival}", data.train_labels.device
+    layers = prunable_weights(models.build(sizes.rival, data).to(device))
     weights = [layer.parameter for layer in layers if layer.is_convolution]
     time = seconds(lambda: mean_rank_loss(weights, 0.1).backward(), device, 5, warm_up=1)
     yield Row(section, "eigen-solves a change of masks", len(weights), "")

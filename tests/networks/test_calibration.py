@@ -52,6 +52,7 @@ def test_every_line_is_measured_and_kept(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(files, "folders", lambda: [tmp_path])  # no images to decode
+    monkeypatch.setattr("benchmarks.loader.IMAGES", 64)
     sizes = dataclasses.replace(
         calibration.SMOKE, rounds=2, matrix=16, epochs={"resnet8w4": 1}, rival="resnet8w4"
     )
