@@ -258,7 +258,9 @@ def stepped(
     """Medians of the seconds of an ordinary step and of one that changes masks (0 if none did), and
     how often an ordinary one waits."""
     device = data.train_labels.device
-    run = Trained(placed(sizes.rival, data).train(), sizes.rounds + 4, name, engine="graph", amp=True)
+    run = Trained(
+        placed(sizes.rival, data).train(), sizes.rounds + 4, name, engine="graph", amp=True
+    )
     for _ in range(2):
         run.advance(*batch)
     times: dict[bool, list[float]] = {False: [], True: []}
