@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -131,7 +132,7 @@ def ceilings(device: torch.device, sizes: Sizes) -> Iterator[Row]:
         torch.set_float32_matmul_precision(precision)
         a, b = (torch.randn(n, n, device=device).to(dtype) for _ in range(2))
         out = torch.empty_like(a)
-        time = seconds(lambda a=a, b=b, out=out: torch.mm(a, b, out=out), device, sizes.rounds)
+        time = seconds(functools.partial(torch.mm, a, b, out=out), device, sizes.rounds)
         yield Row(section, f"matrix product {n}, {name}", 2 * n**3 / time / 1e12, "TFLOP/s")
     torch.set_float32_matmul_precision("highest")
     source = torch.zeros(sizes.copied, dtype=torch.uint8, device=device)
@@ -296,10 +297,10 @@ def rank_loss(data: Dataset, sizes: Sizes) -> Iterator[Row]:
     for side in sorted(set(sides)):
         gram = torch.randn(side, side, device=device)
         gram = gram @ gram.T
-        one = seconds(lambda gram=gram: torch.linalg.eigh(gram), device, 5, warm_up=1)
+        one = seconds(functools.partial(torch.linalg.eigh, gram), device, 5, warm_up=1)
         count = sides.count(side)
         many = gram.expand(count, side, side).contiguous()
-        together = seconds(lambda many=many: torch.linalg.eigh(many), device, 5, warm_up=1)
+        together = seconds(functools.partial(torch.linalg.eigh, many), device, 5, warm_up=1)
         yield Row(section, f"one of {side} x {side}", one * 1e3, "ms",
                   f"{count} in a batch {together * 1e3:.3g} ms")  # fmt: skip
 
