@@ -203,7 +203,7 @@ def grda_step(data: Dataset, sizes: Sizes, limits: Ceilings) -> Iterator[Row]:
     for name, make in makers.items():
         step = make(parameters_of(sizes.rival, data)).step
         step()  # so that there is something to threshold before a capture
-        ways = {name: step}
+        ways: dict[str, Callable[[], object]] = {name: step}
         if name == "GRDA capturable":
             ways["GRDA capturable, as a CUDA graph"] = captured(step, device)
         for way, work in ways.items():
