@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: figures full test speed lint torture clean
+.PHONY: figures full test speed calibrate lint torture clean
 
 figures: $(INSTALLED)  ## every study at the quick preset: figures/, paper_checks.md, report/
 	$(BIN)/theory-lab run; code=$$?; $(BIN)/theory-lab report && exit $$code
@@ -17,6 +17,9 @@ test: $(INSTALLED)  ## the tests
 
 speed: $(INSTALLED)  ## the speed study, on one thread
 	$(BIN)/python studies/speed.py
+
+calibrate: $(INSTALLED)  ## what a GPU can do, and how near to it a training comes
+	$(BIN)/python studies/calibrate.py --json calibration.json
 
 lint: $(INSTALLED)  ## linters and types
 	$(BIN)/ruff check .

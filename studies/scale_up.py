@@ -44,7 +44,8 @@ class Options:
 def cases(preset: str, options: Options) -> list[Case]:
     """`cuda`: the table, then channels and straight lines; `full` holds `quick` and a small table."""
     if preset == "cuda":
-        on = dict(data=options.data, net=options.net, batch_size=512, replicates=options.seeds)
+        on = dict(data=options.data, net=options.net, train_size=0, test_size=0, batch_size=512,
+                  replicates=options.seeds)  # fmt: skip
         return [
             *table(options, CUDA, (0.95, 0.98, 0.9, 0.99), blocks=(4, 8, 16)),
             *grid(claims=channels.SPLIT, strength=[0.3, 1.0, 3.0], beta=[0.01, 0.0025],
@@ -140,11 +141,13 @@ def logits() -> list[Case]:
                 follows="BatchNorm", replicates=5)  # fmt: skip
 
 
-FULL = dict(train_size=5000, epochs=20, batch_size=128, lr=0.1, momentum=0.9, weight_decay=5e-4,
-            schedule="one_cycle", warmup=0.1, label_smoothing=0.1, every=50)  # fmt: skip
-CUDA = dict(epochs=40, batch_size=512, lr=0.4, momentum=0.9, weight_decay=5e-4,
-            schedule="one_cycle", warmup=0.06, label_smoothing=0.1, every=100,
+FULL = dict(train_size=5000, test_size=0, epochs=20, batch_size=128, lr=0.1, momentum=0.9,
+            weight_decay=5e-4, schedule="one_cycle", warmup=0.1, label_smoothing=0.1,
+            every=50)  # fmt: skip
+CUDA = dict(train_size=0, test_size=0, epochs=40, batch_size=512, lr=0.4, momentum=0.9,
+            weight_decay=5e-4, schedule="one_cycle", warmup=0.06, label_smoothing=0.1, every=100,
             engine="graph")  # fmt: skip
+"""Sizes of 0 take all; they are named for `--smoke`, which changes what a case has."""
 GRDA_GRID = [grda(c, mu) for c in (5e-4, 1e-3) for mu in (0.51, 0.6, 0.7)]
 
 

@@ -163,10 +163,14 @@ def covers(allowed: str, module: str) -> bool:
     return module == allowed or module.startswith(allowed + ".")
 
 
+TIMING = {Path("studies/speed.py"), Path("studies/calibrate.py")}
+"""Scripts that declare no study."""
+
+
 def files() -> list[Path]:
     found = [*PACKAGE.rglob("*.py"), *(ROOT / "studies").glob("*.py")]
     relative = (file.relative_to(ROOT) for file in found)
-    return sorted(path for path in relative if path != Path("studies/speed.py"))
+    return sorted(path for path in relative if path not in TIMING)
 
 
 @pytest.mark.parametrize("path", files(), ids=str)

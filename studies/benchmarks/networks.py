@@ -85,13 +85,16 @@ PHASES = (("dense", 0.3), ("sparsification", 0.4), ("sparse", 0.3))
 class Trained:
     """A network, its optimiser and a pruner (or none), and the time of their steps on one batch."""
 
-    def __init__(self, model: nn.Module, steps: int, name: str) -> None:
+    def __init__(
+        self, model: nn.Module, steps: int, name: str, *, engine: str = "eager", amp: bool = False
+    ) -> None:
         optimizer: Any = Recipe(steps=steps).sgd(model)
         if name == "gRDA":
             optimizer = GRDA(model.parameters(), lr=LR, c=STRENGTH, mu=EXPONENT)
         make = PRUNERS.get(name)
         self.pruner = make(model, optimizer, steps) if make else None
-        self.optimizer, self.gradients = optimizer, Gradients(model, self.pruner)
+        self.optimizer = optimizer
+        self.gradients = Gradients(model, self.pruner, engine=engine, amp=amp)
         self.changes = 0
         if self.pruner is not None:
             self._count_changes(self.pruner)
@@ -108,12 +111,16 @@ class Trained:
     def step(self, inputs: Tensor, labels: Tensor) -> tuple[float, bool]:
         """Seconds of this process, and whether the masks changed."""
         before, begin = self.changes, time.process_time()
+        self.advance(inputs, labels)
+        return time.process_time() - begin, self.changes > before
+
+    def advance(self, inputs: Tensor, labels: Tensor) -> None:
+        """One step, as the training loop takes it."""
         self.gradients(inputs, labels)
         if self.pruner is None or self.pruner.after_backward():
             self.optimizer.step()
         if self.pruner is not None:
             self.pruner.after_step()
-        return time.process_time() - begin, self.changes > before
 
 
 Make = Callable[[nn.Module, Any, int], Any]

@@ -241,6 +241,26 @@ def test_chunks_of_any_layout_change_nothing(
     assert 0 < int((ends[0] == 0).sum()) < ends[0].numel()
 
 
+@pytest.mark.parametrize("of_parameter", LAYOUTS)
+@pytest.mark.parametrize("of_gradient", LAYOUTS)
+def test_all_parameters_together_are_shrunk_as_one_by_one(
+    of_parameter: str, of_gradient: str
+) -> None:
+    """What a GPU runs, here on the CPU's tensors."""
+    lr, threshold = 0.1, 0.3
+    shapes = [(5, 3, 3, 2), (4, 2, 1, 1), (7, 5, 1, 3)]
+    v, g = ([torch.randn(shape) for shape in shapes] for _ in range(2))
+    parameters = [LAYOUTS[of_parameter](torch.empty(shape)) for shape in shapes]
+    gradients = [LAYOUTS[of_gradient](x) for x in g]
+    pairs = zip(v, g, strict=True)
+    expected = [nn.functional.softshrink(a.add(b, alpha=-lr), threshold) for a, b in pairs]
+    optim._shrink_lists(parameters, gradients, v, lr, threshold)
+    for found, wanted in zip(parameters, expected, strict=True):
+        assert torch.equal(found, wanted)
+        assert not torch.signbit(found[found == 0]).any()
+        assert 0 < int((found == 0).sum()) < found.numel()
+
+
 # --- state ----------------------------------------------------------------------------------------
 
 

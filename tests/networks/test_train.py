@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import gc
 import io
 import math
 import re
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +194,57 @@ def test_engines_give_the_same_run(
     assert same_bits(*models)
 
 
+def test_a_replayed_graph_hands_its_gradients_back() -> None:
+    """A replay writes memory and nothing else: `.grad` may have been dropped, or belong to a
+    parameter that the task loss does not reach."""
+
+    class Replay:
+        def replay(self) -> None:
+            for memory in written:
+                memory.fill_(1.0)
+
+    model, data = toy_net(), toy_data()
+    step = gradients.Gradients(model, None, engine="graph")
+    inputs, labels = next(iter(Loader(data, 16, seed=0)))
+    step(inputs, labels)
+    first, *_ = parameters = list(model.parameters())
+    graph = step._graph
+    assert graph is not None
+    written = [torch.zeros_like(p) for p in parameters[1:]]
+    graph._graph, graph._written = Replay(), [None, *written]  # type: ignore[assignment]
+    graph._batch = gradients.Batch(torch.zeros(()), torch.zeros(()))
+    for gradient in (None, torch.ones(())):
+        for parameter in parameters[1:]:
+            parameter.grad = None
+        first.grad = None if gradient is None else torch.ones_like(first)
+        step(inputs, labels)
+        assert first.grad is None
+        assert all(p.grad is m for p, m in zip(parameters[1:], written, strict=True))
+
+
+@pytest.mark.parametrize("engine", ["eager", "graph"])
+@pytest.mark.parametrize("pruner", [None, gradual])
+def test_the_memory_of_a_run_is_free_at_its_end(
+    engine: str, pruner: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without waiting for the garbage collection, which does not know how much a GPU holds."""
+    made: list[weakref.ref[gradients.Gradients]] = []
+
+    def noted(*arguments: Any, **options: Any) -> gradients.Gradients:
+        found = gradients.Gradients(*arguments, **options)
+        made.append(weakref.ref(found))
+        return found
+
+    monkeypatch.setattr(train, "Gradients", noted)
+    gc.collect()
+    gc.disable()
+    try:
+        fit(toy_net(), toy_data(), Recipe(steps=3, batch_size=16), pruner=pruner, engine=engine)
+        assert [reference() for reference in made] == [None]
+    finally:
+        gc.enable()
+
+
 def test_impossible_arguments_are_refused() -> None:
     model = toy_net()
     made = GradualMagnitude(model, Recipe(steps=1).sgd(model), sparsity=0.5, steps=1)
@@ -241,6 +294,35 @@ def test_no_step_waits_for_the_device(name: str, make: Any) -> None:
     assert meter.images == 128
     with NoWaiting(), pytest.raises(AssertionError):
         loss.item()
+
+
+def test_the_speed_is_that_of_training_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, found = [0.0], evaluate(toy_net(), toy_data())
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        clock[0] += 1e6
+        return found
+
+    def now() -> float:
+        clock[0] += 0.01
+        return clock[0]
+
+    monkeypatch.setattr("theory_lab.networks.meter.time.perf_counter", now)
+    monkeypatch.setattr(train, "evaluate", slow)
+    history = fit(toy_net(), toy_data(), SHORT)
+    assert min(history.images_per_second) > 1
+
+
+@pytest.mark.parametrize(("seconds", "steps"), [(0.0, [8, 16, 24, 32]), (math.inf, [32])])
+def test_checkpoints_keep_their_distance(
+    seconds: float, steps: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+    monkeypatch.setattr(
+        train.checkpoints, "save", lambda path, parts, record: written.append(record["step"])
+    )
+    fit(toy_net(), toy_data(), SHORT, checkpoint=tmp_path / "run", checkpoint_seconds=seconds)
+    assert written == steps
 
 
 # --- how a run ends -------------------------------------------------------------------------------

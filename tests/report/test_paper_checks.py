@@ -151,14 +151,15 @@ def test_missing_cells_are_said():
 def test_records_of_another_machine_stand_in_their_own_columns(text):
     judgement = toys.judged()
     origin = {"device": "A GPU | with <8>", "versions": {"numpy": "2.0"}, "commit": "abc"}
-    file = SimpleNamespace(path=Path("there.jsonl.xz"), preset="quick", origin=origin)
+    flags = ["--net", "a|b"]
+    file = SimpleNamespace(path=Path("there.jsonl.xz"), preset="quick", flags=flags, origin=origin)
     there = Elsewhere(file, assess(judgement.desk.plan, judgement.records.get))
     both = Judgement(judgement.desk, judgement.assessments, judgement.records, 0, [], [], [there])
     text = text_of(both)
     assert "| controls broken | elsewhere 1 |" in text
     assert (
-        "elsewhere 1: A GPU \\| with \\<8\\> (there.jsonl.xz, preset quick, numpy 2.0, abc)."
-        in text
+        "elsewhere 1: A GPU \\| with \\<8\\> (there.jsonl.xz, preset quick --net a\\|b, numpy"
+        " 2.0, abc)." in text
     )
     assert "| A GPU \\| with \\<8\\> | **fails** | 0 / 24 / 0 / 0 |" in section(text, "toy.wrong")
 

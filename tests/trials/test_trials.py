@@ -15,7 +15,7 @@ from theory_lab.core import UsageError
 from theory_lab.core.seeds import Stream
 from theory_lab.lab import keys
 from theory_lab.lab.plan import plan
-from theory_lab.trials import channels, effective, orders, recipes, training
+from theory_lab.trials import channels, effective, orders, problems, recipes, training
 from theory_lab.trials.methods import ONE_SHOT, PRUNERS, grda
 from theory_lab.trials.problems import draw, fresh_model
 
@@ -173,6 +173,7 @@ def test_the_cuda_preset_runs_end_to_end_on_the_cpu(lab: Lab, study) -> None:
     compared = {m for o in (*orders.TABLE, orders.GRDA) for m in (o.first, o.second) if m}
     assert {r.params["method"] for r in records} == compared | {study.GRDA_GRID[0]}
     assert np.all(np.isfinite([r.results["test_accuracy"].value for r in records]))
+    assert all(r.params["train_size"] and r.params["test_size"] for r in records)
 
 
 def lab_records(lab: Lab):
@@ -180,3 +181,16 @@ def lab_records(lab: Lab):
 
     with Ledger(lab.folder / "results" / "smoke.sqlite", readonly=True) as ledger:
         return [record for key in ledger.contents() if (record := ledger.get(key))]
+
+
+def test_a_data_set_is_read_once_whatever_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from theory_lab.networks import datasets
+
+    read, load = [], datasets.load
+    monkeypatch.setattr(datasets, "load", lambda *a, **k: read.append(a) or load(*a, **k))
+    for _ in range(2):  # the device "meta" stands for any but the CPU
+        for device in ("cpu", "meta"):
+            found = problems.dataset("digits", 333, 50, device)
+            assert found.train.device.type == found.test_labels.device.type == device
+        assert problems.dataset("digits", 333, 50) is problems.dataset("digits", 333, 50, "cpu")
+    assert len(read) == 1

@@ -62,7 +62,7 @@ class Gradients:
         if engine == "graph" and distributed.is_parallel():
             raise UsageError("engine 'graph' is for one process; take 'eager' or 'compiled'.")
         self.model, self.pruner, self.smoothing = model, pruner, smoothing
-        self._parameters = list(model.parameters())  # walking the modules in each step is slow
+        self.parameters = list(model.parameters())  # walking the modules in each step is slow
         self.device = next(model.parameters()).device
         self._amp, self._is_static = amp and self.device.type == "cuda", engine == "graph"
         averaging = distributed.averaging(model)
@@ -79,7 +79,7 @@ class Gradients:
         return Batch(loss.detach(), correct)
 
     def _forget(self) -> None:
-        for parameter in self._parameters:
+        for parameter in self.parameters:
             parameter.grad = None
 
     def _task(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -98,7 +98,7 @@ class Gradients:
         if self._graph is None or self._graph.shape != inputs.shape:
             self._graph = None  # frees its memory first
             self._graph = _Graph(self, inputs, labels)
-        batch = self._graph.run(inputs, labels)
+        batch = self._graph.run(self, inputs, labels)
         term = self.pruner.loss_term() if self.pruner else 0.0
         if isinstance(term, Tensor) and term.requires_grad:
             term.backward()
@@ -115,39 +115,46 @@ class Gradients:
 class _Graph:
     """Forward and backward passes on static buffers, for one shape of batch.
 
-    Captured with no gradients there, so that each replay writes them anew.
+    Captured with no gradients there, so that each replay writes them anew, always to the same
+    memory: each replay hands it back to the parameters, whatever their `.grad` has become since.
+    It does not hold the gradients that hold it: a cycle would keep its memory, which is that of all
+    activations, until the garbage is collected.
     """
 
     def __init__(self, gradients: Gradients, inputs: Tensor, labels: Tensor) -> None:
-        self.shape, self._gradients = inputs.shape, gradients
+        self.shape, self._parameters = inputs.shape, gradients.parameters
         self._inputs, self._labels = torch.empty_like(inputs), labels.clone()
         self._inputs.copy_(inputs)
         self._graph: torch.cuda.CUDAGraph | None = None
         self._batch: Batch | None = None
+        self._written: list[Tensor | None] = []
         if gradients.device.type == "cuda":
-            self._capture()
+            self._capture(gradients)
 
-    def run(self, inputs: Tensor, labels: Tensor) -> Batch:
+    def run(self, gradients: Gradients, inputs: Tensor, labels: Tensor) -> Batch:
         self._inputs.copy_(inputs)
         self._labels.copy_(labels)
         if self._graph is None or self._batch is None:
-            return self._gradients.on_static_buffers(self._inputs, self._labels)
+            return gradients.on_static_buffers(self._inputs, self._labels)
         self._graph.replay()
+        for parameter, gradient in zip(self._parameters, self._written, strict=True):
+            parameter.grad = gradient
         return self._batch
 
-    def _capture(self) -> None:
+    def _capture(self, gradients: Gradients) -> None:
         """Warm up on a side stream and capture; buffers and random streams stay as they were."""
-        buffers = [buffer.clone() for buffer in self._gradients.model.buffers()]
-        random = torch.cuda.get_rng_state(self._gradients.device)
+        buffers = [buffer.clone() for buffer in gradients.model.buffers()]
+        random = torch.cuda.get_rng_state(gradients.device)
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(3):
-                self._gradients.on_static_buffers(self._inputs, self._labels)
+                gradients.on_static_buffers(self._inputs, self._labels)
         torch.cuda.current_stream().wait_stream(side)
         self._graph = graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            self._batch = self._gradients.on_static_buffers(self._inputs, self._labels)
-        for buffer, before in zip(self._gradients.model.buffers(), buffers, strict=True):
+            self._batch = gradients.on_static_buffers(self._inputs, self._labels)
+        self._written = [parameter.grad for parameter in self._parameters]
+        for buffer, before in zip(gradients.model.buffers(), buffers, strict=True):
             buffer.copy_(before)
-        torch.cuda.set_rng_state(random, self._gradients.device)
+        torch.cuda.set_rng_state(random, gradients.device)

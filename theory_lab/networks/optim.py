@@ -129,8 +129,12 @@ class GRDA(torch.optim.Optimizer):
             for p, g in zip(parameters, gradients, strict=True):
                 p.add_(g, alpha=-lr)
             return
+        accumulators = self._accumulators(parameters)
+        if parameters and not parameters[0].is_cpu:
+            _shrink_lists(parameters, gradients, accumulators, lr, threshold)
+            return
         softshrink: Any = torch._C._nn.softshrink
-        for p, g, v in _chunks(parameters, gradients, self._accumulators(parameters)):
+        for p, g, v in _chunks(parameters, gradients, accumulators):
             v.add_(g, alpha=-lr)
             softshrink(v, threshold, out=p)
 
@@ -225,6 +229,22 @@ def _flat(tensors: tuple[Tensor, ...]) -> list[Tensor] | None:
     if tensors[0].is_contiguous(memory_format=torch.channels_last):
         return [tensor.permute(0, 2, 3, 1).view(-1) for tensor in tensors]
     return None
+
+
+def _shrink_lists(
+    parameters: list[Tensor],
+    gradients: list[Tensor],
+    accumulators: list[Tensor],
+    lr: float,
+    threshold: float,
+) -> None:
+    """v <- v - lr grad, w = v - clamp(v, -g, g): a few kernels for all parameters together, where
+    starting two for each of them would take longer than the work itself."""
+    torch._foreach_add_(accumulators, gradients, alpha=-lr)
+    inside = torch._foreach_clamp_min(accumulators, -threshold)
+    torch._foreach_clamp_max_(inside, threshold)
+    torch._foreach_copy_(parameters, accumulators)
+    torch._foreach_sub_(parameters, inside)
 
 
 def _shrink_all(

@@ -50,6 +50,7 @@ def fit(
     pruner: MakePruner | None = None,
     checkpoint: str | Path | None = None,
     checkpoint_every: int | None = None,
+    checkpoint_seconds: float = 0.0,
     deadline: float | None = None,
     evaluate_every: int = 1,
     engine: str = "eager",
@@ -61,10 +62,12 @@ def fit(
     `optimizer`: one over the model's parameters, or a function of the model that makes it; the
     recipe's SGD by default. `pruner`: a function (model, optimizer, steps, batches) that makes it;
     `batches` are unaugmented training batches. `checkpoint`: a file, written after each epoch or
-    every `checkpoint_every` steps; where it is there already, the run goes on from it. `deadline`:
-    so many seconds from now the run stops, its checkpoint written. `evaluate_every`: epochs between
-    two rows of the history, 0 for the last alone. `engine`: see `Gradients`. `device`: the model's
-    own by default. A loss that is not finite ends the run with status "diverged".
+    every `checkpoint_every` steps; where it is there already, the run goes on from it. One
+    process leaves out those that come less than `checkpoint_seconds` after the last one.
+    `deadline`: so many seconds from now the run stops, its checkpoint written. `evaluate_every`:
+    epochs between two rows of the history, 0 for the last alone. `engine`: see `Gradients`.
+    `device`: the model's own by default. A loss that is not finite ends the run with status
+    "diverged".
 
     UsageError for impossible arguments and where the device's memory does not suffice;
     StorageError for a checkpoint that is damaged or of another run.
@@ -73,7 +76,8 @@ def fit(
     with _memory_explained(recipe):
         run = _Run(model, data, recipe, optimizer or recipe.sgd, pruner, device, engine)
         every = evaluate_every * len(run.loader)
-        keeper = _Keeper(run, checkpoint, checkpoint_every or len(run.loader))
+        steps = checkpoint_every or len(run.loader)
+        keeper = _Keeper(run, checkpoint, steps, checkpoint_seconds)
         keeper.resume()
         run.train(keeper, every, end, progress and distributed.rank() == 0)
         return run.finish()
@@ -128,13 +132,14 @@ class _Run:
             while not self.is_over:
                 self._advance(*next(stream))
                 is_row = self.step == self.total or (every > 0 and self.step % every == 0)
-                if is_row or keeper.is_due or self._must_look(looked):
+                is_kept = keeper.is_due
+                if is_row or is_kept or self._must_look(looked):
                     self._look(end)
                     show(self.step, self._described)
                     looked = time.monotonic()
                 if is_row and self.history.status != "diverged":
                     self._add_row()
-                if keeper.is_due:
+                if is_kept:
                     keeper.save()
         keeper.save()
 
@@ -184,6 +189,7 @@ class _Run:
 
     def _add_row(self) -> None:
         sums = [self.meter.loss_sum, self.meter.correct, self.meter.images]
+        speed = self.meter.images_per_second  # before the evaluation, which is no training
         loss, correct, images = distributed.sums(sums, self.device)
         test = self._evaluated()
         self.history.add(
@@ -193,7 +199,7 @@ class _Run:
             test_loss=test.loss,
             test_accuracy=test.accuracy,
             sparsity=self._sparsity,
-            images_per_second=self.meter.images_per_second * distributed.world_size(),
+            images_per_second=speed * distributed.world_size(),
         )
         self.meter.reset()
 
@@ -280,13 +286,15 @@ class _Run:
 class _Keeper:
     """Keeps a run in its checkpoint, if it has one."""
 
-    def __init__(self, run: _Run, path: str | Path | None, every: int) -> None:
+    def __init__(self, run: _Run, path: str | Path | None, every: int, seconds: float) -> None:
         self.run, self.path, self.every = run, Path(path) if path else None, every
-        self._kept = -1
+        self._seconds, self._kept, self._time = seconds, -1, time.monotonic()
 
     @property
     def is_due(self) -> bool:
-        return self.path is not None and self.run.step % self.every == 0
+        if self.path is None or self.run.step % self.every:
+            return False  # several processes write together, and their clocks differ:
+        return distributed.is_parallel() or time.monotonic() - self._time >= self._seconds
 
     def save(self) -> None:
         """Write the run as it stands, unless it has diverged or is kept already."""
@@ -294,7 +302,7 @@ class _Keeper:
             return
         if self._kept != self.run.step:
             checkpoints.save(self.path, self.run.parts, self.run.state_dict())
-            self._kept = self.run.step
+            self._kept, self._time = self.run.step, time.monotonic()
 
     def resume(self) -> None:
         """Go on from the checkpoint, if it is there."""

@@ -243,7 +243,8 @@ def _place(elsewhere: Elsewhere) -> str:
     versions = numbers.names({n: v for n, v in origin.get("versions", {}).items() if v})
     commit = origin.get("commit") or "no commit"
     device = origin.get("device", "unknown device")
-    return f"{device} ({elsewhere.file.path.name}, preset {elsewhere.file.preset}, {versions}, {commit})"
+    asked = " ".join(["preset", elsewhere.file.preset, *elsewhere.file.flags])
+    return f"{device} ({elsewhere.file.path.name}, {asked}, {versions}, {commit})"
 
 
 def _distant(elsewhere: Elsewhere, assessment: Assessment) -> Distant:

@@ -38,12 +38,23 @@ def draw(
     )
 
 
-@functools.lru_cache(maxsize=2)
 def dataset(data: str, train_size: int, test_size: int, device: str = "cpu") -> Dataset:
-    """The data set on a device, read once in a process."""
+    """The data set on a device, read and moved there once in a process."""
+    if device == "cpu":
+        return _on_cpu(data, train_size, test_size)
+    return _moved(data, train_size, test_size, device)
+
+
+@functools.lru_cache(maxsize=1)
+def _moved(data: str, train_size: int, test_size: int, device: str) -> Dataset:
+    return _on_cpu(data, train_size, test_size).to(device)
+
+
+@functools.lru_cache(maxsize=2)
+def _on_cpu(data: str, train_size: int, test_size: int) -> Dataset:
     from theory_lab.networks import datasets
 
-    found = datasets.load(data, device=device, train_size=train_size or None)
+    found = datasets.load(data, train_size=train_size or None)
     if not test_size:
         return found
     chosen = datasets.spread(len(found.test_labels), test_size)

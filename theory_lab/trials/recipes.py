@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from theory_lab.networks.recipe import Recipe
 
 CHECKPOINTS = "THEORY_LAB_CHECKPOINTS"
+CHECKPOINT_SECONDS = 30.0
+"""Between two checkpoints of a training at least: on a fast device one takes as long as an epoch."""
 DEPENDED_ON = ("core", "data", "networks", "numerics", "trials")
 """The rooms whose code decides how a training ends."""
 
@@ -47,7 +49,7 @@ def dense_model(problem: Problem, device: str, **numbers: Any) -> nn.Module:
         if file is None or not _read(model, file):
             train.fit(
                 model, data, recipe(problem, **numbers), progress=False,
-                checkpoint=unfinished(file),
+                checkpoint=unfinished(file), checkpoint_seconds=CHECKPOINT_SECONDS,
             )  # fmt: skip
             _write(model, file)
             finished(file)

@@ -8,7 +8,13 @@ from theory_lab.core import Experiment
 from theory_lab.core.checks import at_least, at_most, nonnegative, positive
 from theory_lab.trials import methods
 from theory_lab.trials.problems import data_of, draw, fresh_model
-from theory_lab.trials.recipes import finished, kept_file, recipe, unfinished
+from theory_lab.trials.recipes import (
+    CHECKPOINT_SECONDS,
+    finished,
+    kept_file,
+    recipe,
+    unfinished,
+)
 
 DELTA = 0.1
 """The delta-rank leaves out this share of a weight's energy."""
@@ -56,6 +62,7 @@ def run(
             optimizer=methods.optimizer_of(method, lr),
             pruner=methods.pruner_of(method, setting),
             checkpoint=unfinished(file),
+            checkpoint_seconds=CHECKPOINT_SECONDS,
             engine=engine,
             progress=False,
         )
