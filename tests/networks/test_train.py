@@ -1,27 +1,24 @@
-"""Training: what is learnt, what the history says, pruners, engines, and how a run can end."""
+"""Training: what is learnt, what the history says, pruners and engines."""
 
 from __future__ import annotations
 
 import functools
 import gc
-import io
 import math
-import re
 import weakref
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from rich.console import Console
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tests.networks.training_toys import same_bits, toy_data, toy_net
+from tests.networks.training_toys import Watching, gradual, same_bits, toy_data, toy_net
 from theory_lab.core import UsageError
-from theory_lab.networks import gradients, progress, train
+from theory_lab.networks import gradients, train
 from theory_lab.networks.loader import Loader
-from theory_lab.networks.meter import CAPACITY, Meter
+from theory_lab.networks.meter import Meter
 from theory_lab.networks.optim import GRDA
 from theory_lab.networks.prunable import prunable_weights
 from theory_lab.networks.pruners import (
@@ -32,23 +29,12 @@ from theory_lab.networks.pruners import (
     SequentialAttention,
 )
 from theory_lab.networks.recipe import LearningRate, Recipe
-from theory_lab.networks.train import evaluate, fit, reestimate_batch_norm
+from theory_lab.networks.train import evaluate, fit
 
 SHORT = Recipe(epochs=4, batch_size=16, lr=0.1)
 STEPS = 32
 ROWS = ("step", "loss", "accuracy", "test_loss", "test_accuracy", "sparsity", "images_per_second")
 fit = functools.partial(fit, progress=False)
-
-
-def gradual(model: nn.Module, optimizer: Any, steps: int, batches: Any) -> Pruner:
-    return GradualMagnitude(model, optimizer, sparsity=0.7, steps=steps, every=5)
-
-
-class Watching(Pruner):
-    """A pruner that does nothing, for tests to derive from."""
-
-    def __init__(self, model: nn.Module, optimizer: Any, steps: int, batches: Any) -> None:
-        super().__init__(model, optimizer, sparsity=None, steps=steps)
 
 
 def test_it_learns_and_the_history_tells_what_happened() -> None:
@@ -323,169 +309,3 @@ def test_checkpoints_keep_their_distance(
     )
     fit(toy_net(), toy_data(), SHORT, checkpoint=tmp_path / "run", checkpoint_seconds=seconds)
     assert written == steps
-
-
-# --- how a run ends -------------------------------------------------------------------------------
-
-
-def test_divergence_is_recorded_where_it_happened() -> None:
-    class Poison(Watching):
-        def update(self) -> None:
-            if self.step == 10:
-                with torch.no_grad():
-                    self.weights[0].parameter.fill_(math.nan)
-
-    history = fit(toy_net(), toy_data(), SHORT, pruner=Poison)
-    assert history.status == "diverged"
-    assert history.step == [8]
-    assert history.note == (
-        "The loss was first not finite at step 11 of 32 (epoch 2); lower the learning rate."
-    )
-    assert math.isnan(history.final["test_loss"])
-
-
-def test_a_pruner_that_meets_nan_is_a_divergence() -> None:
-    class Poisoned(GradualMagnitude):
-        """NaN comes between a step and the selection after it: no loss has seen it."""
-
-        def after_step(self) -> None:
-            if self.step == 11:
-                with torch.no_grad():
-                    self.weights[0].parameter.fill_(math.nan)
-            super().after_step()
-
-    def poisoned(model: nn.Module, optimizer: Any, steps: int, batches: Any) -> Pruner:
-        return Poisoned(model, optimizer, sparsity=0.5, steps=steps, every=6)
-
-    history = fit(toy_net(), toy_data(), SHORT, pruner=poisoned)
-    assert history.note == (
-        "The weights were first not finite at step 12 of 32 (epoch 2); lower the learning rate."
-    )
-
-    def at_each_step(model: nn.Module, optimizer: Any, steps: int, batches: Any) -> Pruner:
-        return GradualMagnitude(model, optimizer, sparsity=0.5, steps=steps, every=1)
-
-    recipe = Recipe(epochs=4, batch_size=16, lr=1e30, schedule="constant")
-    history = fit(toy_net(), toy_data(), recipe, pruner=at_each_step)
-    assert history.status == "diverged"
-    assert re.search(r"at step [1-5] of 32", history.note)
-
-
-@pytest.mark.parametrize("error", [UsageError, RuntimeError])
-def test_other_errors_of_a_pruner_are_its_own(error: type[Exception]) -> None:
-    class Broken(Watching):
-        def update(self) -> None:
-            raise error("This is mine.")
-
-    with pytest.raises(error, match="This is mine"):
-        fit(toy_net(), toy_data(), SHORT, pruner=Broken)
-
-
-def test_out_of_memory_says_what_to_lower(monkeypatch: pytest.MonkeyPatch) -> None:
-    def exhausted(*arguments: Any) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
-
-    monkeypatch.setattr(gradients, "task_loss", exhausted)
-    with pytest.raises(
-        UsageError, match=r"batches of 16; lower batch_size, for example to 8, .*\.$"
-    ):
-        fit(toy_net(), toy_data(), SHORT)
-
-
-def test_a_deadline_stops_in_time_and_the_checkpoint_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(train, "LOOK_SECONDS", math.inf)  # the clock is read with rows and files
-    data, whole = toy_data(), toy_net()
-    fit(whole, data, SHORT, pruner=gradual)
-    stops = []
-    while True:
-        parts = toy_net()
-        history = fit(
-            parts, data, SHORT, pruner=gradual,
-            checkpoint=tmp_path / "run", checkpoint_every=5, deadline=0,
-        )  # fmt: skip
-        if history.status == "done":
-            break
-        assert history.status == "deadline"
-        assert history.final == {}
-        stops.append(
-            int(re.fullmatch(r"The deadline came after step (\d+) of 32.", history.note)[1])
-        )  # type: ignore[index]
-    assert stops == [5, 8, 10, 15, 16, 20, 24, 25, 30]
-    assert same_bits(whole, parts)
-    assert history.step == [8, 16, 24, 32]
-
-
-# --- measures of a model --------------------------------------------------------------------------
-
-
-def test_evaluation_by_hand_leaves_the_model_as_it_was() -> None:
-    data, model = toy_data(), toy_net()
-    model[1].eval()
-    modes = [module.training for module in model.modules()]
-    found = evaluate(model, data, batch_size=7)
-    assert [module.training for module in model.modules()] == modes
-    model.eval()
-    inputs, labels = next(iter(Loader(data, 1000, seed=0, train=False)))
-    logits = model(inputs).detach()
-    assert found.loss == pytest.approx(nn.functional.cross_entropy(logits, labels).item(), rel=1e-5)
-    assert found.accuracy == (logits.argmax(1) == labels).double().mean().item()
-
-
-@pytest.mark.parametrize("smoothing", [0.0, 0.2])
-def test_one_logit_is_as_good_as_two(smoothing: float) -> None:
-    logits = torch.randn(50, 1, dtype=torch.float64)
-    labels = (torch.rand(50) > 0.5).long()
-    two = torch.cat([torch.zeros_like(logits), logits], 1)
-    torch.testing.assert_close(
-        gradients.task_loss(logits, labels, smoothing), gradients.task_loss(two, labels, smoothing)
-    )
-    assert gradients.right(logits, labels) == gradients.right(two, labels)
-
-
-def test_batch_norm_statistics_become_those_of_the_batches() -> None:
-    data, model = toy_data(), toy_net()
-    fit(model, data, SHORT)
-    model.train()
-    inputs, labels = next(iter(Loader(data, 128, seed=0, augment=False)))
-    reestimate_batch_norm(model, [(inputs, labels)])
-    assert model.training
-    assert model[1].momentum == 0.1
-    seen = model[0](inputs).detach()
-    torch.testing.assert_close(model[1].running_mean, seen.mean((0, 2, 3)), rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(model[1].running_var, seen.var((0, 2, 3)), rtol=1e-5, atol=1e-6)
-    reestimate_batch_norm(nn.Linear(2, 2), [])
-
-
-# --- what is shown --------------------------------------------------------------------------------
-
-
-def test_the_bar_tells_loss_accuracy_sparsity_and_speed(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = io.StringIO()
-    console = functools.partial(Console, file=shown, force_terminal=True, width=160)
-    monkeypatch.setattr(progress, "Console", lambda **options: console())
-    monkeypatch.setattr(progress, "PATIENCE", 0.0)
-    monkeypatch.setattr(train, "LOOK_SECONDS", 0.0)
-    train.fit(toy_net(), toy_data(), SHORT, pruner=gradual)
-    text = shown.getvalue()
-    assert re.search(r"32/32.*loss \S+  accuracy \S+%  sparsity 70\.0%  \S+ images/s", text)
-    shown.truncate(0)
-    train.fit(toy_net(), toy_data(), SHORT, progress=False)
-    assert "images/s" not in shown.getvalue()
-
-
-def test_the_meter_counts_back_to_the_first_bad_loss() -> None:
-    meter = Meter(torch.device("cpu"))
-    for step in range(CAPACITY):
-        assert not meter.is_full
-        loss = torch.tensor(math.inf if step in (5, 9) else 1.0)
-        meter.add(loss, torch.tensor(2), 4)
-    assert meter.is_full
-    assert meter.read() == CAPACITY - 1 - 5
-    assert meter.correct == 2 * CAPACITY
-    assert meter.images == 4 * CAPACITY
-    meter.reset()
-    meter.add(torch.tensor(0.5), torch.tensor(3), 4)
-    assert meter.read() is None
-    assert meter.means == (0.5, 0.75)

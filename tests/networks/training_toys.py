@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
 from theory_lab.networks.datasets import Dataset
+from theory_lab.networks.pruners import GradualMagnitude, Pruner
 
 CLASSES = 4
 
@@ -45,3 +48,14 @@ def same_bits(first: nn.Module, second: nn.Module) -> bool:
     """Whether two plain models have the same parameters and buffers to the bit."""
     one, other = first.state_dict(), second.state_dict()
     return list(one) == list(other) and all(torch.equal(one[k], other[k]) for k in one)
+
+
+def gradual(model: nn.Module, optimizer: Any, steps: int, batches: Any) -> Pruner:
+    return GradualMagnitude(model, optimizer, sparsity=0.7, steps=steps, every=5)
+
+
+class Watching(Pruner):
+    """A pruner that does nothing, for tests to derive from."""
+
+    def __init__(self, model: nn.Module, optimizer: Any, steps: int, batches: Any) -> None:
+        super().__init__(model, optimizer, sparsity=None, steps=steps)
