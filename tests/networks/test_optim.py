@@ -54,7 +54,12 @@ class Quadratics:
         self.drawn += 1
         return self.noise[self.drawn - 1]
 
-    def gradient(self, w: np.ndarray, sample: np.ndarray) -> np.ndarray:
+    def gradient(self, w: np.ndarray, sample: np.ndarray, step: float, out: np.ndarray) -> None:
+        """As `solvers.averaging` asks: step times the gradient, paths last."""
+        out[...] = step * self.at(w.swapaxes(1, 2), sample).swapaxes(1, 2)
+
+    def at(self, w: np.ndarray, sample: np.ndarray) -> np.ndarray:
+        """The gradient at w, in the shape of w: (m, B, d)."""
         return (self.hessians @ (w - self.optima)[..., None])[..., 0] + sample
 
 
@@ -74,7 +79,7 @@ def test_follows_the_theory_for_1000_steps_of_25_problems(lr: float) -> None:
     ]
     optimizer = GRDA(groups, lr=lr)
     for sample in theory.noise:
-        gradients = torch.from_numpy(theory.gradient(weights, sample))
+        gradients = torch.from_numpy(theory.at(weights, sample))
         for group, gradient in zip(groups, gradients, strict=True):
             group["params"][0].grad = gradient
         optimizer.step()

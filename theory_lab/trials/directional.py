@@ -43,7 +43,8 @@ def run(
     magnitude, all layers together, to gRDA's sparsity. `barrier`: how far the loss on the straight
     line from SGD to gRDA rises above its higher end; `barrier_independent`: the same for two SGD
     runs of different seeds. `share`: of the displacement SGD to gRDA in the top eigenvectors of
-    the Hessian at SGD; `share_random`: sqrt(k / d).
+    the Hessian at SGD, `share_magnitude`: of that from SGD to its pruned copy (0 where nothing is
+    pruned); `share_random`: sqrt(k / d).
     """
     from theory_lab.networks import train
     from theory_lab.networks.measures import Eigenspace, straight_line
@@ -77,7 +78,7 @@ def run(
         barrier_independent=_barrier(far),
         share=share.share,
         share_random=share.baseline,
-        share_magnitude=top.share(_displacement(sgd, pruned)).share,
+        share_magnitude=top.share(_displacement(sgd, pruned)).share if zeros else 0.0,
         trace=dict(
             position=line.positions,
             line=[fit.loss for fit in line.train],
