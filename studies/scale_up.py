@@ -103,7 +103,7 @@ def group_lasso(full: bool) -> list[Case]:
     betas = [0.01, 0.0025] if full else [0.01]
     cases = grid(claims=channels.SPLIT, replicates=SEEDS, beta=betas,
                  strength=[0.3, 1.0, 3.0] if full else [1.0], **CHANNELS)  # fmt: skip
-    cases += grid(claims=[channels.UNPENALISED], replicates=SEEDS if full else 2, beta=betas,
+    cases += grid(claims=[channels.UNPENALISED], replicates=SEEDS if full else 1, beta=betas,
                   strength=0.0, **CHANNELS)  # fmt: skip
     if full:
         cases += grid(claims=channels.WITHOUT_NORMS, replicates=SEEDS, beta=betas,
@@ -183,7 +183,7 @@ def controls(preset: str, options: Options) -> list[Control]:
               block=[2, 4], follows="nothing", replicates=2),
         instead("as many random channels", claims=[channels.REMOVAL], measure="loss_random"),
         instead("raw filter norms", claims=[channels.REMOVAL], norm="filter", strength=3.0,
-                beta=0.01, replicates=2, **CHANNELS),
+                beta=0.01, replicates=1, **CHANNELS),
         instead("an independent SGD run", claims=[directional.STRAIGHT_LINE],
                 measure="barrier_independent"),
     ]  # fmt: skip

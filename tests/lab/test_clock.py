@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 
 import pytest
@@ -128,3 +129,18 @@ def test_a_training_that_diverged_is_not_overlooked(lab: Lab, bad: int, verdict:
     lines = lab("run", "trial.py", "--jobs", "0").out.splitlines()
     row = next(line for line in lines if "trial.loss" in line)
     assert row.split("trial.loss")[0].strip() == verdict
+
+
+def test_long_experiments_are_told_where_files_may_lie(lab: Lab) -> None:
+    lab.write(
+        toys.weight(
+            ("        return dict(weight=total)",
+             "        print('files', os.environ['THEORY_LAB_CHECKPOINTS'])\n        return dict(weight=total)")
+        )
+    )  # fmt: skip
+    for jobs, out in (("0", "here"), ("1", "there")):
+        ended = lab("run", "toy.py", "--jobs", jobs, "--out", out)
+        assert ended.code == 0
+        if jobs == "0":  # what a worker prints is not ours to see
+            assert f"files {lab.folder.resolve() / out / 'checkpoints'}" in ended.err
+    assert "THEORY_LAB_CHECKPOINTS" not in os.environ

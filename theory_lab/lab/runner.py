@@ -7,7 +7,7 @@ import math
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,14 +87,13 @@ def run(
     UsageError: the study returns something that is no record; what was measured is kept.
     """
     os.environ.update(worker.ONE_THREAD)  # for BLAS libraries that are loaded from here on
-    os.environ[worker.CHECKPOINTS] = str(ledger.path.parent / "checkpoints")
     code = digests(catalogue.load(file))
     outcome = Outcome()
     waiting = deque(cell for cell in cells if _is_missing(cell, code, ledger, settings, outcome))
     total = len(waiting)
     progress(0, total)
     tried: Counter[Cell] = Counter()
-    with contextlib.closing(_results(file, waiting, settings)) as results:
+    with _files_beside(ledger), contextlib.closing(_results(file, waiting, settings)) as results:
         for cell, result in results:
             tried[cell] += 1
             if isinstance(result, worker.Refused):
@@ -112,6 +111,19 @@ def run(
             progress(outcome.measured + len(outcome.failures), total)
     outcome.left = total - outcome.measured - len(outcome.failures)
     return outcome
+
+
+@contextlib.contextmanager
+def _files_beside(ledger: Ledger) -> Iterator[None]:
+    """While this lasts, long experiments may keep files beside the ledger, here and in workers."""
+    before = os.environ.get(worker.CHECKPOINTS)
+    os.environ[worker.CHECKPOINTS] = str(ledger.path.parent.resolve() / "checkpoints")
+    try:
+        yield
+    finally:
+        del os.environ[worker.CHECKPOINTS]
+        if before is not None:
+            os.environ[worker.CHECKPOINTS] = before
 
 
 def _is_missing(
