@@ -11,6 +11,7 @@ from benchmarks import (
     command_line,
     connectivity,
     directional_pruning,
+    loader,
     matrix_sensing,
     networks,
     rank_pruning,
@@ -25,6 +26,7 @@ THEORIES = (
     directional_pruning,
     sequential_attention,
     networks,
+    loader,
     command_line,
 )
 
