@@ -38,7 +38,9 @@ class Options:
     data: str = field(default="cifar10_jpeg", metadata={"help": "data set of the table"})
     net: str = field(default="resnet20", metadata={"help": "network of the table"})
     epochs: int = field(default=0, metadata={"help": "epochs of each run; 0: those of the preset"})
-    seeds: int = field(default=3, metadata={"help": "seeds of each pair of the table"})
+    seeds: int = field(
+        default=3, metadata={"help": "seeds of each pair of the table; an order needs 5"}
+    )
 
 
 def cases(preset: str, options: Options) -> list[Case]:
