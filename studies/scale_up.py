@@ -184,14 +184,17 @@ def table(
     options: Options, recipe: Mapping[str, Any], sparsities: tuple[float, ...],
     blocks: tuple[int, ...],
 ) -> list[Case]:  # fmt: skip
-    """Every order of methods at every sparsity, gRDA over its grid beside dense training."""
+    """Every order of methods at every sparsity, gRDA over its grid beside dense training.
+
+    The orders of ranks share their cells with those of accuracies.
+    """
     common = {**recipe, "data": options.data, "net": options.net}
     if options.epochs:
         common["epochs"] = options.epochs
     common["replicates"] = options.seeds
     cases = [
         case
-        for order in orders.TABLE
+        for order in (*orders.TABLE, *orders.RANK)
         for case in grid(
             claims=[order.claim], over=dict(method=[order.first, order.second]),
             sparsity=list(sparsities), block=list(blocks) if "ACDC" in order else 1, **common,
