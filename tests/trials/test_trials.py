@@ -67,6 +67,15 @@ def test_every_method_trains(method: str) -> None:
         assert found["sparsity"] == pytest.approx(0.5, abs=0.01)
 
 
+@pytest.mark.parametrize("method", ["SequentialAttention++", "ACDC"])
+def test_blocks_as_large_as_a_layer_leave_each_layer_one(method: str) -> None:
+    at = problem(net="resnet20", train_size=128)  # 16 x 144 is the first stage's matrix
+    found = run(training, at, method=method, sparsity=0.99, block=16, epochs=2, batch_size=16)
+    assert found["density"][1:7] == pytest.approx([1 / 9] * 6)
+    assert min(found["density"]) > 0
+    assert found["sparsity"] == pytest.approx(0.98, abs=0.01)
+
+
 @pytest.mark.parametrize("method", ONE_SHOT)
 def test_every_one_shot_method_prunes_now(method: str) -> None:
     found = run(effective, problem(), method=method, compression=5.0)
