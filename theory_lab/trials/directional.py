@@ -62,7 +62,7 @@ def run(
     its pruned copy (0 where nothing is pruned); `share_random`: sqrt(k / d).
     """
     from theory_lab.networks import train
-    from theory_lab.networks.measures import Eigenspace, straight_line
+    from theory_lab.networks.measures import straight_line
     from theory_lab.networks.optim import GRDA
 
     numbers = dict(
@@ -77,29 +77,44 @@ def run(
     pruned, zeros = pruned_like(sgd, grda, data)
     batches = list(plain_batches(data))
     ends = sgd, _weights(sgd), _weights(grda)
-    line = straight_line(*ends, batches, points=POINTS)
-    found = dict(position=list(line.positions), line=_losses(line))
+    found = {"line": straight_line(*ends, batches, points=POINTS)}
     if curve_epochs:
-        found["curve"] = _losses(_curve(ends, data, batches, curve_epochs, plan))
+        found["curve"] = _curve(ends, data, batches, curve_epochs, plan)
     if independent:
         other = {**at, "seed": at["seed"] + OTHER_SEED}
         far = _weights(dense_model(other, rng.device, engine=engine, **numbers))
-        found["line_independent"] = _losses(straight_line(*ends[:2], far, batches, points=POINTS))
-    top = Eigenspace(sgd, batches, TOP)
-    share = top.share(_displacement(sgd, grda))
+        found["line_independent"] = straight_line(*ends[:2], far, batches, points=POINTS)
     return dict(
         sparsity=zeros,
-        loss_grda=train.evaluate(grda, data, train=True).loss,
-        loss_sgd=train.evaluate(sgd, data, train=True).loss,
-        loss_magnitude=train.evaluate(pruned, data, train=True).loss,
-        accuracy_grda=train.evaluate(grda, data).accuracy,
-        accuracy_sgd=train.evaluate(sgd, data).accuracy,
-        accuracy_magnitude=train.evaluate(pruned, data).accuracy,
-        **{BARRIERS[name]: _barrier(found[name]) for name in BARRIERS if name in found},
-        share=share.share,
-        share_random=share.baseline,
-        share_magnitude=top.share(_displacement(sgd, pruned)).share if zeros else 0.0,
-        trace=dict(**found, epoch_sparsity=history.sparsity),
+        **_fits(data, grda=grda, sgd=sgd, magnitude=pruned),
+        **_shares(sgd, grda, pruned if zeros else None, batches),
+        **{BARRIERS[name]: _barrier(curve) for name, curve in found.items()},
+        trace=dict(
+            position=found["line"].positions,
+            epoch_sparsity=history.sparsity,
+            **{name: _losses(curve) for name, curve in found.items()},
+        ),
+    )
+
+
+def _fits(data: Any, **models: nn.Module) -> dict[str, float]:
+    """Training loss and test accuracy of each."""
+    from theory_lab.networks import train
+
+    losses = {f"loss_{n}": train.evaluate(m, data, train=True).loss for n, m in models.items()}
+    return losses | {f"accuracy_{n}": train.evaluate(m, data).accuracy for n, m in models.items()}
+
+
+def _shares(sgd: nn.Module, grda: nn.Module, pruned: nn.Module | None, batches: Any) -> Any:
+    """Of the displacements from SGD in the top of its Hessian."""
+    from theory_lab.networks.measures import Eigenspace
+
+    top = Eigenspace(sgd, batches, TOP)
+    found = top.share(_displacement(sgd, grda))
+    return dict(
+        share=found.share,
+        share_random=found.baseline,
+        share_magnitude=top.share(_displacement(sgd, pruned)).share if pruned else 0.0,
     )
 
 
@@ -129,7 +144,8 @@ def _displacement(start: nn.Module, end: nn.Module) -> dict[str, Tensor]:
     return {name: there[name] - here for name, here in _weights(start).items()}
 
 
-def _barrier(losses: list[float]) -> float:
+def _barrier(curve: Curve) -> float:
+    losses = _losses(curve)
     return max(losses) - max(losses[0], losses[-1])
 
 
