@@ -54,25 +54,29 @@ NORM_GAP = Figure(
     note="line: the criterion 1.25 x + .01",
 )  # fmt: skip
 
+RUN = dict(strength=0.01, exponent=0.75)
+
 VALLEY = Figure(
     "straight_line",
-    "MLP 64-128-10 on digits, 50 epochs. Left: training loss on the straight line from SGD to gRDA"
-    " (same start, same batches; c = .01, μ = .75), and between two independent SGD runs. Middle:"
+    "MLP 64-128-10 on digits, 50 epochs. Left: training loss on the straight line and on a trained"
+    " Bézier curve from SGD to gRDA (same start, same batches; c = .01, μ = .75), and on the straight"
+    " line between two independent SGD runs. Middle:"
     " training loss of gRDA and of SGD pruned by magnitude to the same sparsity. Right: the share of"
     " the displacement in the top 10 eigenvectors of the Hessian, against that of a random direction.",
     directional.CLAIMS,
     [
         Curves(
             [
-                Series("SGD to gRDA", DIRECTIONAL, "line", "position", dict(strength=0.01, exponent=0.75)),
-                Series("SGD to another SGD", DIRECTIONAL, "line_independent", "position", dict(strength=0.01, exponent=0.75)),
+                Series("SGD to gRDA", DIRECTIONAL, "line", "position", RUN | dict(independent=False)),
+                Series("on a curve", DIRECTIONAL, "curve", "position", RUN | dict(independent=False)),
+                Series("SGD to another SGD", DIRECTIONAL, "line_independent", "position", RUN | dict(independent=True)),
             ],
-            xlabel="position on the line", ylabel="training loss",
+            xlabel="position on the line or curve", ylabel="training loss",
         ),
         Curves(
             [
-                Series("gRDA", DIRECTIONAL, "loss_grda", "sparsity"),
-                Series("SGD pruned by magnitude", DIRECTIONAL, "loss_magnitude", "sparsity"),
+                Series("gRDA", DIRECTIONAL, "loss_grda", "sparsity", dict(independent=False)),
+                Series("SGD pruned by magnitude", DIRECTIONAL, "loss_magnitude", "sparsity", dict(independent=False)),
             ],
             xlabel="sparsity", ylabel="training loss", yscale="log", joined=False,
         ),
