@@ -46,7 +46,8 @@ class ChannelGroupLasso(Pruner):
     in networks with BatchNorm only those between it and a convolution.
 
     At the share `prune_at` of the iterations `prune()` is called and the penalty ends; the rest is
-    fine-tuning. With None it is never called by itself. There is no target sparsity.
+    fine-tuning. With None it is never called by itself. There is no target sparsity, neither a
+    direct nor an effective one.
     """
 
     def __init__(

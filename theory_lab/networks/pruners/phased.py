@@ -67,7 +67,6 @@ class PhasedPruner(BlockPruner):
             self._sparsify()
 
     def _enter(self) -> None:
-        assert self.target is not None
         if self.phase == "dense":
             self.restore()
         elif self.phase == "sparse":
@@ -76,7 +75,6 @@ class PhasedPruner(BlockPruner):
             clear_optimizer_state(self.optimizer)
 
     def _sparsify(self) -> None:
-        assert self.target is not None
         done = self.timetable.since_begin(self.step)
         length = self.timetable.length(self.timetable.index(self.step))
         if done % -(-length // self.updates) == 0:
