@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -111,11 +111,29 @@ def from_main(value: Any) -> Any:
     return values[0]
 
 
+def share_model(model: nn.Module) -> None:
+    """Every process takes the parameters and buffers of rank 0."""
+    _share([*model.parameters(), *model.buffers()])
+
+
 def share_buffers(model: nn.Module) -> None:
     """Every process takes the buffers (BatchNorm's statistics) of rank 0."""
+    _share(model.buffers())
+
+
+@torch.no_grad()
+def _share(tensors: Iterable[Tensor]) -> None:
+    for tensor in tensors if is_parallel() else ():
+        values = tensor.detach().contiguous()  # whatever its layout is here
+        dist.broadcast(values, src=0)
+        tensor.copy_(values)
+
+
+def add_up(tensors: Sequence[Tensor]) -> None:
+    """Every tensor becomes its sum over the processes, in place."""
     if is_parallel():
-        for buffer in model.buffers():
-            dist.broadcast(buffer, src=0)
+        for tensor in tensors:
+            dist.all_reduce(tensor)
 
 
 def gathered(value: Any) -> list[Any]:

@@ -61,7 +61,7 @@ def fit(
 
     `optimizer`: one over the model's parameters, or a function of the model that makes it; the
     recipe's SGD by default. `pruner`: a function (model, optimizer, steps, batches) that makes it;
-    `batches` are unaugmented training batches. `checkpoint`: a file, written after each epoch or
+    `batches` are unaugmented training batches, of several processes each has its share. `checkpoint`: a file, written after each epoch or
     every `checkpoint_every` steps; where it is there already, the run goes on from it. One
     process leaves out those that come less than `checkpoint_seconds` after the last one.
     `deadline`: so many seconds from now the run stops, its checkpoint written. `evaluate_every`:
@@ -316,14 +316,20 @@ class _Keeper:
 
 @dataclasses.dataclass(frozen=True)
 class _PlainBatches:
-    """Shuffled training batches without augmentation, the same in each pass; nothing is held."""
+    """This process's share of the training batches, shuffled and without augmentation, the same in
+    each pass; nothing is held."""
 
     data: Dataset
     batch_size: int
     seed: int
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(Loader(self.data, self.batch_size, seed=self.seed, augment=False))
+        return iter(
+            Loader(
+                self.data, self.batch_size, seed=self.seed, augment=False,
+                rank=distributed.rank(), world_size=distributed.world_size(),
+            )
+        )  # fmt: skip
 
 
 def _made(

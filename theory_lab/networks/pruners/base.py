@@ -37,7 +37,8 @@ class Pruner:
     None for methods that have no target. `steps`: the number of iterations of the whole training.
     Masks are boolean buffers of the pruner, true where a weight is kept. A subclass changes them
     through `set_masks` alone, which zeroes what it prunes: the weights, their gradients, and what
-    the optimiser remembers of them.
+    the optimiser remembers of them. Of several processes all make the pruner, and go on with the
+    weights of rank 0.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Pruner:
         self.target = None if sparsity is None else check_sparsity(sparsity)
         self.weights: list[Prunable] = prunable_weights(model, skip)
         _check_optimizer(optimizer, self.weights)
+        distributed.share_model(model)
         self.step = 0
         self._masks = {
             weight.name: torch.ones_like(weight.parameter, dtype=torch.bool)
