@@ -226,9 +226,9 @@ def test_lamp_does_not_see_the_scale_of_a_layer() -> None:
         (Magnitude, {"sparsity": 0.9999, "allocation": "ERK"}, "every layer keeps at least one"),
         (Magnitude, {"allocation": "fair"}, "choose one of global, uniform, uniform"),
         (Random, {"allocation": "uniform+"}, "choose a smaller one, or another quota"),
-        (Magnitude, {"at": STEPS + 1}, "it must be from 0 to steps"),
+        (Magnitude, {"at": STEPS + 1}, "a whole number from 0 to steps"),
         (Magnitude, {"skip": ["fc9"]}, "no prunable weight 'fc9'; it has fc1.weight"),
-        (SNIP, {"rounds": 0}, "rounds is 0, but it takes at least 1"),
+        (SNIP, {"rounds": 0}, "rounds is 0, but it takes a whole number of at least 1"),
         (SynFlow, {"batches": None}, "give it batches="),
     ],
 )

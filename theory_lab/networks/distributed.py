@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from theory_lab.core import UsageError
 from theory_lab.core.errors import TheoryLabError
+from theory_lab.networks.devices import home_of
 
 PATIENCE = timedelta(minutes=10)
 """How long a process waits for the others."""
@@ -78,7 +79,7 @@ def averaging(model: nn.Module) -> nn.Module:
     """
     if not is_parallel():
         return model
-    place = next(model.parameters()).device
+    place = home_of(model)
     return nn.parallel.DistributedDataParallel(
         model, device_ids=[place.index] if place.type == "cuda" else None
     )

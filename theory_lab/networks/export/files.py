@@ -68,6 +68,11 @@ def save(model: nn.Module, path: str | Path, architecture: Architecture | None =
     """
     from safetensors.torch import save as serialize
 
+    if architecture is not None and not isinstance(architecture, Architecture):
+        raise UsageError(
+            f"architecture is {architecture!r}, but it must be an Architecture, for example"
+            " Architecture.of('resnet20', data)."
+        )
     if any(parametrize.is_parametrized(module) for module in model.modules()):
         raise UsageError(
             "The model holds masks or other parametrisations; finish() the pruner or take"
@@ -161,7 +166,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], Architecture | None]:
     except FileNotFoundError:
         raise StorageError(f"There is no file {path}; save a model there first.") from None
     except OSError as error:
-        raise StorageError(f"{path} cannot be read: {error.strerror}.") from error
+        raise StorageError(f"{path} cannot be read: {error.strerror or error}.") from error
     except (SafetensorError, ValueError, TypeError) as error:
         raise StorageError(f"{path} is no safetensors file, or a damaged one: {error}.") from error
     if not {"architecture", "sha256"} <= metadata.keys():

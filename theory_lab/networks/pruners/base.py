@@ -50,6 +50,7 @@ class Pruner:
         steps: int,
         skip: Collection[str] = (),
     ) -> None:
+        _check_kinds(model, optimizer)
         if not is_count(steps):
             raise UsageError(
                 f"steps is {steps!r}, but a training has a whole number of at least 1."
@@ -177,6 +178,14 @@ class Pruner:
         for name, mask in masks.items():
             self._masks[name].copy_(mask)
         self._note_masks()
+
+
+def _check_kinds(model: object, optimizer: object) -> None:
+    if not isinstance(model, nn.Module) or not isinstance(optimizer, torch.optim.Optimizer):
+        raise UsageError(
+            "A pruner is made of a model and an optimizer, but these are a"
+            f" {type(model).__name__} and a {type(optimizer).__name__}."
+        )
 
 
 def _check_optimizer(optimizer: torch.optim.Optimizer, weights: list[Prunable]) -> None:

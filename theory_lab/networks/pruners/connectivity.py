@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from theory_lab.core import UsageError
 from theory_lab.networks import graph
+from theory_lab.networks.devices import home_of
 from theory_lab.numerics import paths
 
 
@@ -17,7 +18,7 @@ class Connectivity:
     """The network's paths, for masks of the weights `names`; all other weights are kept."""
 
     def __init__(self, model: nn.Module, example: Tensor, names: Sequence[str]) -> None:
-        example = example.to(next(model.parameters()).device)
+        example = example.to(home_of(model))
         network = graph.of(model, example)
         self._graph, self._edges, self._names = network.graph, network.names, list(names)
         self._dense = {

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from theory_lab.core import UsageError
+from theory_lab.networks.prunable import is_count
 from theory_lab.networks.pruners.base import clear_optimizer_state
 from theory_lab.networks.pruners.blockwise import BlockPruner
 from theory_lab.networks.pruners.parametrisations import (
@@ -40,9 +41,9 @@ class PhasedPruner(BlockPruner):
         **options: Any,
     ) -> None:
         super().__init__(*arguments, **options)
-        if not (rate > 0 and updates >= 1):
+        if not (rate > 0 and is_count(updates)):
             raise UsageError(
-                f"rate is {rate!r} and updates {updates!r}, but it must be rate > 0, updates >= 1."
+                f"rate is {rate!r} and updates {updates!r}, but it must be rate > 0, updates >= 1 and whole."
             )
         self.timetable = Timetable(phases, self.steps)
         self.rate, self.updates, self.reset_optimizer = rate, updates, reset_optimizer

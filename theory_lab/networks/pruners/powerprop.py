@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from theory_lab.core import UsageError
+from theory_lab.networks.prunable import is_count
 from theory_lab.networks.pruners.base import clear_optimizer_state
 from theory_lab.networks.pruners.blockwise import Allocation, BlockOptions, BlockPruner
 from theory_lab.networks.pruners.parametrisations import BlockPower, attach, bake
@@ -47,10 +48,10 @@ class PowerPropagation(BlockPruner):
             **options,
         )  # fmt: skip
         end = begin if end is None else end
-        if not (0 <= begin <= end <= 1 and every >= 1):
+        if not (0 <= begin <= end <= 1 and is_count(every)):
             raise UsageError(
                 f"Pruning goes from {begin!r} to {end!r} of the training, every {every!r} steps;"
-                " it must be 0 <= begin <= end <= 1 and every >= 1."
+                " it must be 0 <= begin <= end <= 1, and every >= 1 a whole number."
             )
         self.begin, self.end = max(1, round(begin * steps)), max(1, round(end * steps))
         self.every, self.reset_optimizer = every, reset_optimizer

@@ -10,7 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from theory_lab.core import UsageError
 from theory_lab.networks import distributed
+from theory_lab.networks.compatibility import comparing, taking
+from theory_lab.networks.prunable import is_count
 from theory_lab.networks.pruners.batches import first_batches
 from theory_lab.networks.pruners.saliency import OneShotPruner
 from theory_lab.networks.pruners.scored import Options
@@ -38,6 +41,11 @@ class SNIP(OneShotPruner):
         batch_limit: int | None = None,
         **options: Unpack[Options],
     ) -> None:
+        if batch_limit is not None and not is_count(batch_limit):
+            raise UsageError(
+                f"batch_limit is {batch_limit!r}, but it must be a whole number of at least 1, or"
+                " None for all batches."
+            )
         self.loss, self.batch_limit = loss, batch_limit
         super().__init__(
             model, optimizer, sparsity=sparsity, steps=steps, at=at, rounds=rounds, **options
@@ -53,8 +61,10 @@ class SNIP(OneShotPruner):
         device = masks[0].device
         sums, seen = [torch.zeros_like(weight) for weight in weights.values()], 0.0
         for inputs, labels in first_batches(self.batches, self.batch_limit):
-            outputs = functional_call(model, weights, (inputs.to(device),))
-            loss = self.loss(outputs, labels.to(device)) * len(inputs)
+            with taking(model, inputs):
+                outputs = functional_call(model, weights, (inputs.to(device),))
+            with comparing(outputs, labels):
+                loss = self.loss(outputs, labels.to(device)) * len(inputs)
             gradients = torch.autograd.grad(loss, list(weights.values()))
             torch._foreach_add_(sums, gradients)
             seen += len(inputs)

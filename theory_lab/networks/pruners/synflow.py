@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from theory_lab.core import UsageError
+from theory_lab.networks.compatibility import taking
 from theory_lab.networks.prunable import LAYERS
 from theory_lab.networks.pruners.batches import example_of
 from theory_lab.networks.pruners.saliency import OneShotPruner
@@ -61,7 +62,8 @@ class SynFlow(OneShotPruner):
             for weight, mask in zip(self.weights, masks, strict=True)
         }
         leaves = [weight.requires_grad_() for weight in weights.values()]
-        flow = functional_call(linear, weights, (example,)).sum()
+        with taking(self.model, example):
+            flow = functional_call(linear, weights, (example,)).sum()
         gradients = torch.autograd.grad(flow, leaves)
         scores = [g * leaf.detach() for g, leaf in zip(gradients, leaves, strict=True)]
         is_finite = all(bool(torch.isfinite(score).all()) for score in scores)
