@@ -48,7 +48,7 @@ def optimizer_made(
     if not trained:
         raise UsageError("No parameter of the model requires a gradient, so nothing is trained.")
     made: object = optimizer
-    if _takes(optimizer, model) and not isinstance(optimizer, type):
+    if not isinstance(optimizer, (torch.optim.Optimizer, type)) and _takes(optimizer, model):
         try:
             made = optimizer(model)
         except ValueError as error:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from theory_lab.core import StorageError, UsageError
 from theory_lab.networks.datasets import Dataset
 from theory_lab.networks.export.block_sparse import BlockSparse, replace
 from theory_lab.networks.models import build
+from theory_lab.networks.whole_files import write_whole
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,8 @@ def save(model: nn.Module, path: str | Path, architecture: Architecture | None =
         )
     tensors = {n: t.detach().cpu().contiguous() for n, t in model.state_dict().items()}
     text = json.dumps(asdict(architecture) if architecture else None)
-    _write(Path(path), serialize(tensors, {"architecture": text, "sha256": _digest(tensors, text)}))
+    metadata = {"architecture": text, "sha256": _digest(tensors, text)}
+    write_whole(Path(path), serialize(tensors, metadata))
 
 
 def load(path: str | Path, into: nn.Module | None = None) -> nn.Module:
@@ -175,20 +175,3 @@ def _read(path: Path) -> tuple[dict[str, Tensor], Architecture | None]:
     if metadata["sha256"] != _digest(tensors, text):
         raise StorageError(f"{path} is damaged: its checksum is wrong; save the model again.")
     return tensors, Architecture.parse(text)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write beside the file and rename."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(beside, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror}.") from error
-    finally:
-        with contextlib.suppress(OSError):
-            beside.unlink()
