@@ -1,4 +1,4 @@
-"""Whether a model, its inputs and its labels go together, said in one sentence where they do not."""
+"""Whether a model, its inputs and its labels go together, and a sentence where they do not."""
 
 from __future__ import annotations
 

@@ -47,8 +47,8 @@ class Recipe:
         lengths = [length for length in (self.epochs, self.steps) if length is not None]
         if len(lengths) != 1 or not is_count(lengths[0]):
             raise UsageError(
-                f"A recipe takes either epochs or steps, a whole number of at least 1, but it has epochs"
-                f" {self.epochs!r} and steps {self.steps!r}."
+                "A recipe takes either epochs or steps, a whole number of at least 1, but it has"
+                f" epochs {self.epochs!r} and steps {self.steps!r}."
             )
         if self.schedule not in SCHEDULES:
             known = ", ".join(map(repr, SCHEDULES))

@@ -99,7 +99,7 @@ class BlockPruner(TargetedPruner):
     def _longest_prefix(
         self, connectivity: Connectivity, scores: Sequence[Tensor], sparsity: float
     ) -> list[Tensor]:
-        """The blocks kept at an effective sparsity; pruned ones, of score -inf, are not among them."""
+        """The blocks kept at an effective sparsity; those of score -inf are pruned already."""
         if self.allocation == "uniform":
             scores = [in_step(s, b) for s, b in zip(scores, self.blocks, strict=True)]
         places = places_of_removal(scores)
@@ -158,8 +158,8 @@ def best_blocks(
 
 
 def in_step(scores: Tensor, blocks: Blocks) -> Tensor:
-    """Scores that give the blocks of several layers one order: the sparsity of their layer once they
-    and all of lower score are pruned, in float64; -inf stays."""
+    """Scores that give the blocks of several layers one order: the sparsity of their layer once
+    they and all of lower score are pruned, in float64; -inf stays."""
     places = places_of_removal([scores])[0]
     in_order = blocks.entries.double().to(scores.device).reshape(-1)[places.reshape(-1).argsort()]
     sparsities = (in_order.cumsum(0) / in_order.sum())[places]

@@ -43,7 +43,8 @@ class PhasedPruner(BlockPruner):
         super().__init__(*arguments, **options)
         if not (rate > 0 and is_count(updates)):
             raise UsageError(
-                f"rate is {rate!r} and updates {updates!r}, but it must be rate > 0, updates >= 1 and whole."
+                f"rate is {rate!r} and updates {updates!r}, but it must be rate > 0, updates >= 1"
+                " and whole."
             )
         self.timetable = Timetable(phases, self.steps)
         self.rate, self.updates, self.reset_optimizer = rate, updates, reset_optimizer

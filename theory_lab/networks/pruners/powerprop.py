@@ -25,7 +25,8 @@ class PowerPropagation(BlockPruner):
     share `begin` of the iterations the target is reached at once and the rest is fine-tuning; with
     `end`, the sparsity grows from `begin` to `end` (`numerics.schedules.cubic`) every `every`
     iterations. A pruned block is zero for good. What the optimiser remembers is cleared where one
-    shot prunes, if `reset_optimizer`. `skip`, `min_blocks`, `effective`, `batches`: see `BlockPruner`.
+    shot prunes, if `reset_optimizer`. `skip`, `min_blocks`, `effective`, `batches`: see
+    `BlockPruner`.
     """
 
     def __init__(

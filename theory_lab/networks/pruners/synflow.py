@@ -70,8 +70,8 @@ class SynFlow(OneShotPruner):
         is_lost = flow < LEAST_FLOW and _has_path(linear, weights, example)
         if not is_finite or is_lost:
             raise UsageError(
-                f"SynFlow's flow through the network is {float(flow.detach())}, beyond float64; prune"
-                " it while its weights are as they were initialised, or use another pruner."
+                f"SynFlow's flow through the network is {float(flow.detach())}, beyond float64;"
+                " prune it while its weights are as they were initialised, or use another pruner."
             )
         return scores
 

@@ -26,9 +26,9 @@ class TargetedPruner(Pruner):
     are pruned or lie on no path from an input to an output.
 
     For an effective sparsity as many weights (or blocks) are pruned, in the order of the method's
-    scores, as keep it at most there; one more would exceed it. This goes for what a schedule asks on
-    the way to the target as well. `batches` then shows what an input is. The weights of `skip` are
-    all kept and do not count.
+    scores, as keep it at most there; one more would exceed it. This goes for what a schedule asks
+    on the way to the target as well. `batches` then shows what an input is. The weights of `skip`
+    are all kept and do not count.
     """
 
     target: float
