@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from theory_lab.networks.evaluation import mode
+from theory_lab.networks.modes import mode
 
 
 @dataclass(frozen=True)

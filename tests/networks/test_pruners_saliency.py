@@ -130,13 +130,34 @@ def test_many_rounds_of_synflow_leave_hardly_a_gap() -> None:
     assert gaps[1] < 0.05
 
 
-def test_synflow_beyond_float64_is_an_error() -> None:
+@pytest.mark.parametrize("size", [1e38, 1e-30], ids=["overflow", "underflow"])
+def test_synflow_beyond_float64_is_an_error(size: float) -> None:
     deep = models.mlp((64, *[8] * 10, 4))
     with torch.no_grad():
         for weight in deep.parameters():
-            weight.fill_(torch.finfo(weight.dtype).max)
-    with pytest.raises(UsageError, match="beyond float64"):
+            weight.fill_(size)
+    with pytest.raises(UsageError, match="beyond float64") as caught:
         made(SynFlow, deep)
+    assert "\n" not in str(caught.value)
+
+
+def test_synflow_of_a_network_without_a_path_is_no_error() -> None:
+    """Zero flow is an answer where nothing can flow, and not one that underflowed."""
+    model = NETWORKS["mlp"]()
+    pruner = made(SynFlow, model, at=STEPS)
+    assert not any(score.any() for score in pruner.saliency([~mask for mask in dense(pruner)]))
+    with torch.no_grad():
+        model.get_parameter("fc2.weight").zero_()
+    assert not any(score.any() for score in pruner.saliency(dense(pruner)))
+
+
+def test_a_deep_network_is_within_float64() -> None:
+    """100 layers of 64: the flow is about 1e64 as initialised, beyond float32."""
+    torch.manual_seed(6)
+    pruner = made(SynFlow, models.mlp((64, *[64] * 99, 4)), at=STEPS)
+    flows = [float(score.sum()) for score in pruner.saliency(dense(pruner))]
+    assert flows[0] > torch.finfo(torch.float32).max
+    assert flows == pytest.approx([flows[0]] * 100, rel=rtol())  # what comes in goes out
 
 
 def test_rounds_remove_in_the_order_of_the_rounds() -> None:
@@ -205,9 +226,9 @@ def test_lamp_does_not_see_the_scale_of_a_layer() -> None:
         (Magnitude, {"sparsity": 0.9999, "allocation": "ERK"}, "every layer keeps at least one"),
         (Magnitude, {"allocation": "fair"}, "choose one of global, uniform, uniform"),
         (Random, {"allocation": "uniform+"}, "choose a smaller one, or another quota"),
-        (Magnitude, {"at": STEPS + 1}, "it must be from 0 to steps"),
+        (Magnitude, {"at": STEPS + 1}, "a whole number from 0 to steps"),
         (Magnitude, {"skip": ["fc9"]}, "no prunable weight 'fc9'; it has fc1.weight"),
-        (SNIP, {"rounds": 0}, "rounds is 0, but it takes at least 1"),
+        (SNIP, {"rounds": 0}, "rounds is 0, but it takes a whole number of at least 1"),
         (SynFlow, {"batches": None}, "give it batches="),
     ],
 )

@@ -161,8 +161,8 @@ def test_skipped_layers_stay_dense_and_do_not_count() -> None:
     [
         ({"schedule": "square"}, "no schedule 'square'; choose one of cubic, exponential"),
         ({"allocation": "LAMP"}, "no allocation 'LAMP'; choose one of global"),
-        ({"begin": 5, "end": 5}, "it takes 0 <= begin < end <= steps"),
-        ({"end": STEPS + 1}, "it takes 0 <= begin < end <= steps"),
+        ({"begin": 5, "end": 5}, "it takes whole numbers with 0 <= begin < end <= steps"),
+        ({"end": STEPS + 1}, "it takes whole numbers with 0 <= begin < end <= steps"),
         ({"every": 0}, "every is 0, but masks change every 1 or more iterations"),
         ({"steps": 0}, "steps is 0, but a training has a whole number of at least 1"),
         ({"steps": 1.5}, "steps is 1.5, but a training has a whole number of at least 1"),

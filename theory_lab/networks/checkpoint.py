@@ -7,10 +7,8 @@ carries the SHA-256 of its content: torch's format alone reads flipped bits as o
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +17,7 @@ import torch
 
 from theory_lab.core import StorageError, UsageError
 from theory_lab.networks import distributed
+from theory_lab.networks.whole_files import write_whole
 
 MAGIC = b"theory_lab training checkpoint 1\n"
 
@@ -44,19 +43,8 @@ def save(path: Path, parts: Mapping[str, Stateful], record: Mapping[str, Any]) -
     content = io.BytesIO()
     torch.save({"parts": states, "random": random, "record": dict(record)}, content)
     payload = content.getbuffer()
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(beside, "wb") as file:
-            file.write(MAGIC + hashlib.sha256(payload).digest())
-            file.write(payload)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-        raise StorageError(f"The checkpoint {path} cannot be written: {error.strerror}.") from error
+    digest = hashlib.sha256(payload).digest()
+    write_whole(path, MAGIC + digest, payload)
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from theory_lab.data.imagenet import ImageFiles, imagenet
 from theory_lab.data.split import Split
 from theory_lab.data.tables import Table
 from theory_lab.networks.devices import device_of
+from theory_lab.networks.prunable import is_count
 
 CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -55,6 +56,24 @@ class Dataset:
     crop: int = 0
     flip: bool = False
     vocabularies: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        for part, examples, labels in (
+            ("train", self.train, self.train_labels), ("test", self.test, self.test_labels),
+        ):  # fmt: skip
+            if labels.dtype != torch.int64 or tuple(labels.shape) != (len(examples),):
+                raise UsageError(
+                    f"The {part} labels of {self.name} are {labels.dtype} of the shape"
+                    f" {tuple(labels.shape)}, but they must be int64, one an example:"
+                    f" ({len(examples)},)."
+                )
+            is_here = len(labels) > 0 and labels.device.type == "cpu"  # where data come from
+            if is_here and not 0 <= int(labels.min()) <= int(labels.max()) < self.classes:
+                raise UsageError(
+                    f"The {part} labels of {self.name} are from {int(labels.min())} to"
+                    f" {int(labels.max())}, but {self.classes} classes have labels 0 to"
+                    f" {self.classes - 1}."
+                )
 
     @property
     def is_table(self) -> bool:
@@ -111,9 +130,9 @@ def spread(count: int, size: int) -> np.ndarray:
 
 def _first(data: Dataset, size: int) -> Dataset:
     count = len(data.train_labels)
-    if not 1 <= size <= count:
+    if not (is_count(size) and size <= count):
         raise UsageError(
-            f"train_size is {size}, but {data.note} has {count:,} training examples; take from 1"
+            f"train_size is {size!r}, but {data.note} has {count:,} training examples; take from 1"
             f" to {count}."
         )
     chosen = torch.from_numpy(spread(count, size))

@@ -1,8 +1,9 @@
-"""The device that somebody asks for, if it is there."""
+"""The device that somebody asks for, if it is there, and the one where a model is."""
 
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from theory_lab.core import UsageError
 
@@ -16,3 +17,10 @@ def device_of(device: str | torch.device) -> torch.device:
     if found.type == "cuda" and not torch.cuda.is_available():
         raise UsageError("This machine has no cuda device that torch can use; take device='cpu'.")
     return found
+
+
+def home_of(model: nn.Module) -> torch.device:
+    """The device of the model's first parameter; UsageError where it has none."""
+    for parameter in model.parameters():
+        return parameter.device
+    raise UsageError(f"The model ({type(model).__name__}) has no parameters; take one that learns.")

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from theory_lab.core import UsageError
 from theory_lab.core.errors import TheoryLabError
+from theory_lab.networks.devices import home_of
 
 PATIENCE = timedelta(minutes=10)
 """How long a process waits for the others."""
@@ -78,7 +79,7 @@ def averaging(model: nn.Module) -> nn.Module:
     """
     if not is_parallel():
         return model
-    place = next(model.parameters()).device
+    place = home_of(model)
     return nn.parallel.DistributedDataParallel(
         model, device_ids=[place.index] if place.type == "cuda" else None
     )
@@ -111,11 +112,29 @@ def from_main(value: Any) -> Any:
     return values[0]
 
 
+def share_model(model: nn.Module) -> None:
+    """Every process takes the parameters and buffers of rank 0."""
+    _share([*model.parameters(), *model.buffers()])
+
+
 def share_buffers(model: nn.Module) -> None:
     """Every process takes the buffers (BatchNorm's statistics) of rank 0."""
+    _share(model.buffers())
+
+
+@torch.no_grad()
+def _share(tensors: Iterable[Tensor]) -> None:
+    for tensor in tensors if is_parallel() else ():
+        values = tensor.detach().contiguous()  # whatever its layout is here
+        dist.broadcast(values, src=0)
+        tensor.copy_(values)
+
+
+def add_up(tensors: Sequence[Tensor]) -> None:
+    """Every tensor becomes its sum over the processes, in place."""
     if is_parallel():
-        for buffer in model.buffers():
-            dist.broadcast(buffer, src=0)
+        for tensor in tensors:
+            dist.all_reduce(tensor)
 
 
 def gathered(value: Any) -> list[Any]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from theory_lab.networks.compatibility import check_fits, pairs, taking
 from theory_lab.networks.datasets import Dataset
+from theory_lab.networks.devices import home_of
 from theory_lab.networks.gradients import right, task_loss
 from theory_lab.networks.loader import Loader
+from theory_lab.networks.modes import mode
 from theory_lab.networks.pruners.base import Batches
 
 EVALUATION_BATCH = 1000
@@ -25,24 +26,13 @@ class Evaluation(NamedTuple):
     accuracy: float
 
 
-@contextlib.contextmanager
-def mode(model: nn.Module, training: bool) -> Iterator[None]:
-    """The model in training or evaluation mode; every module gets its own mode back."""
-    before = [(module, module.training) for module in model.modules()]
-    model.train(training)
-    try:
-        yield
-    finally:
-        for module, was in before:
-            module.training = was
-
-
 @torch.no_grad()
 def evaluate(
     model: nn.Module, data: Dataset, *, train: bool = False, batch_size: int = EVALUATION_BATCH
 ) -> Evaluation:
     """On the test examples, or on the training examples without augmentation; evaluation mode."""
-    device = next(model.parameters()).device
+    check_fits(model, data)
+    device = home_of(model)
     loader = Loader(data, batch_size, seed=0, train=train, augment=False, drop_last=False)
     loss = torch.zeros((), dtype=torch.float64, device=device)
     correct = torch.zeros((), dtype=torch.int64, device=device)
@@ -66,14 +56,15 @@ def reestimate_batch_norm(model: nn.Module, batches: Batches) -> None:
     norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
     if not norms:
         return
-    device = next(model.parameters()).device
+    device = home_of(model)
     momenta = [norm.momentum for norm in norms]
     with mode(model, training=False):
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = None  # a cumulative mean
             norm.train()
-        for inputs, _ in batches:
-            model(inputs.to(device))
+        for inputs, _ in pairs(batches):
+            with taking(model, inputs):
+                model(inputs.to(device))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from theory_lab.core import UsageError
 from theory_lab.networks import distributed
+from theory_lab.networks.devices import home_of
 from theory_lab.networks.pruners.base import Pruner
 
 ENGINES = ("eager", "compiled", "graph")
@@ -63,7 +64,7 @@ class Gradients:
             raise UsageError("engine 'graph' is for one process; take 'eager' or 'compiled'.")
         self.model, self.pruner, self.smoothing = model, pruner, smoothing
         self.parameters = list(model.parameters())  # walking the modules in each step is slow
-        self.device = next(model.parameters()).device
+        self.device = home_of(model)
         self._amp, self._is_static = amp and self.device.type == "cuda", engine == "graph"
         averaging = distributed.averaging(model)
         self._forward = torch.compile(averaging) if engine == "compiled" else averaging

@@ -15,7 +15,9 @@ import torch
 from torch import Tensor, fx, nn
 
 from theory_lab.core import UsageError
+from theory_lab.networks.compatibility import taking
 from theory_lab.networks.models.click import ColumnEmbeddings
+from theory_lab.networks.modes import mode
 from theory_lab.networks.prunable import LAYERS
 from theory_lab.numerics.paths import Edge, Graph, Skip
 
@@ -60,14 +62,8 @@ def of(model: nn.Module, example: Tensor) -> NetworkGraph:
     be traced, and for operations that mix channels in other ways (grouped convolutions, products).
     """
     walk = _Walk(trace(model))
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        with torch.no_grad():
-            walk.run(example)
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
+    with torch.no_grad(), mode(model, training=False), taking(model, example):
+        walk.run(example)
     return walk.described()
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from theory_lab.core import UsageError
 from theory_lab.networks.datasets import Dataset
 from theory_lab.networks.inputs import inputs_of
+from theory_lab.networks.prunable import is_count
 
 
 class Epoch(NamedTuple):
@@ -117,8 +118,10 @@ class Loader:
         }
 
     def _check(self, note: str) -> None:
-        if self.batch_size < 1:
-            raise UsageError(f"batch_size is {self.batch_size}; it must be at least 1.")
+        if not is_count(self.batch_size):
+            raise UsageError(
+                f"batch_size is {self.batch_size!r}, but it must be a whole number of at least 1."
+            )
         if not 0 <= self._rank < self._world_size:
             raise UsageError(
                 f"rank is {self._rank}, but it must be from 0 to world_size - 1 ="

@@ -45,6 +45,8 @@ def prunable_weights(model: nn.Module, skip: Collection[str] = ()) -> list[Pruna
     A name is that of the weight (`features.init_block.conv.weight`) or of its layer. UsageError for
     a name that the model does not have, and where nothing is left to prune.
     """
+    if isinstance(skip, str):
+        raise UsageError(f"skip is {skip!r}, but it must be a list of names, as [{skip!r}].")
     found = [
         Prunable(f"{name}.weight" if name else "weight", layer)
         for name, layer in model.named_modules()

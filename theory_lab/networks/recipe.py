@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 from torch import nn
 
 from theory_lab.core import UsageError
 from theory_lab.networks.optim import parameter_groups
+from theory_lab.networks.prunable import is_count
 
 SCHEDULES = ("one_cycle", "cosine", "milestones", "constant")
 
@@ -43,10 +45,10 @@ class Recipe:
 
     def __post_init__(self) -> None:
         lengths = [length for length in (self.epochs, self.steps) if length is not None]
-        if len(lengths) != 1 or lengths[0] < 1:
+        if len(lengths) != 1 or not is_count(lengths[0]):
             raise UsageError(
-                f"A recipe takes either epochs or steps, at least 1, but it has epochs"
-                f" {self.epochs!r} and steps {self.steps!r}."
+                "A recipe takes either epochs or steps, a whole number of at least 1, but it has"
+                f" epochs {self.epochs!r} and steps {self.steps!r}."
             )
         if self.schedule not in SCHEDULES:
             known = ", ".join(map(repr, SCHEDULES))
@@ -54,8 +56,12 @@ class Recipe:
         self._check_ranges()
 
     def _check_ranges(self) -> None:
+        numbers = ("lr", "momentum", "weight_decay", "warmup", "decay", "label_smoothing")
+        for name in numbers:
+            if not isinstance(value := getattr(self, name), Real):
+                raise UsageError(f"{name} is {value!r}, but it must be a number.")
         for name, good, wanted in (
-            ("batch_size", self.batch_size >= 1, "at least 1"),
+            ("batch_size", is_count(self.batch_size), "a whole number of at least 1"),
             ("lr", math.isfinite(self.lr) and self.lr > 0, "a finite number greater than 0"),
             ("momentum", 0 <= self.momentum < 1, "at least 0 and less than 1"),
             ("weight_decay", 0 <= self.weight_decay < math.inf, "at least 0"),

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +16,28 @@ from torch import Tensor, nn
 from theory_lab.core import StorageError, TheoryLabError, UsageError
 from theory_lab.networks import checkpoint as checkpoints
 from theory_lab.networks import distributed
+from theory_lab.networks.compatibility import check_fits
 from theory_lab.networks.datasets import Dataset
-from theory_lab.networks.devices import device_of
+from theory_lab.networks.devices import device_of, home_of
 from theory_lab.networks.evaluation import Evaluation, evaluate, reestimate_batch_norm
 from theory_lab.networks.gradients import Gradients
 from theory_lab.networks.history import History
 from theory_lab.networks.loader import Loader
 from theory_lab.networks.meter import Meter
+from theory_lab.networks.parts import (
+    MakeOptimizer,
+    MakePruner,
+    check_arguments,
+    optimizer_made,
+    pruner_made,
+)
 from theory_lab.networks.progress import bar
 from theory_lab.networks.prunable import count_zeros
-from theory_lab.networks.pruners.base import Batches, Pruner
+from theory_lab.networks.pruners.base import Pruner
 from theory_lab.networks.recipe import LearningRate, Recipe
 from theory_lab.networks.selection import DivergedError
 
 __all__ = ["Evaluation", "History", "Recipe", "evaluate", "fit", "reestimate_batch_norm"]
-
-MakeOptimizer = Callable[[nn.Module], torch.optim.Optimizer]
-MakePruner = Callable[[nn.Module, torch.optim.Optimizer, int, Batches], Pruner]
 
 LOOK_SECONDS = 0.5
 """Between two looks at the losses; only a look waits for the device."""
@@ -61,9 +66,10 @@ def fit(
 
     `optimizer`: one over the model's parameters, or a function of the model that makes it; the
     recipe's SGD by default. `pruner`: a function (model, optimizer, steps, batches) that makes it;
-    `batches` are unaugmented training batches. `checkpoint`: a file, written after each epoch or
-    every `checkpoint_every` steps; where it is there already, the run goes on from it. One
-    process leaves out those that come less than `checkpoint_seconds` after the last one.
+    `batches` are unaugmented training batches, of several processes each has its share.
+    `checkpoint`: a file, written after each epoch or every `checkpoint_every` steps; where it is
+    there already, the run goes on from it. One process leaves out those that come less than
+    `checkpoint_seconds` after the last one.
     `deadline`: so many seconds from now the run stops, its checkpoint written. `evaluate_every`:
     epochs between two rows of the history, 0 for the last alone. `engine`: see `Gradients`.
     `device`: the model's own by default. A loss that is not finite ends the run with status
@@ -73,6 +79,7 @@ def fit(
     StorageError for a checkpoint that is damaged or of another run.
     """
     end = None if deadline is None else time.monotonic() + deadline
+    check_arguments(model, data, recipe, checkpoint_every, evaluate_every)
     with _memory_explained(recipe):
         run = _Run(model, data, recipe, optimizer or recipe.sgd, pruner, device, engine)
         every = evaluate_every * len(run.loader)
@@ -97,19 +104,20 @@ class _Run:
         engine: str,
     ) -> None:
         self.model, self.recipe = model, recipe
-        self.device = device_of(device) if device else next(model.parameters()).device
+        self.device = device_of(device) if device else home_of(model)
         # On the CPU the batches' own format decides; on a GPU the weights should have it too.
         layout = torch.channels_last if self.device.type == "cuda" else torch.preserve_format
         model.to(device=self.device, memory_format=layout)  # type: ignore[call-overload]
         self.data = data.to(self.device)
+        check_fits(model, self.data)
         self.loader = Loader(
             self.data, recipe.batch_size, seed=recipe.seed,
             rank=distributed.rank(), world_size=distributed.world_size(),
         )  # fmt: skip
         self.total = recipe.total_steps(len(self.loader))
-        self.optimizer = _made(optimizer, model)
+        self.optimizer = optimizer_made(optimizer, model)
         plain = _PlainBatches(self.data, recipe.batch_size, recipe.seed + 1)
-        self.pruner = _pruner_made(pruner, model, self.optimizer, self.total, plain)
+        self.pruner = pruner_made(pruner, model, self.optimizer, self.total, plain)
         self.learning_rate = LearningRate(self.optimizer, recipe, self.total)
         self.gradients = Gradients(
             model, self.pruner, engine=engine, amp=recipe.amp, smoothing=recipe.label_smoothing
@@ -316,35 +324,20 @@ class _Keeper:
 
 @dataclasses.dataclass(frozen=True)
 class _PlainBatches:
-    """Shuffled training batches without augmentation, the same in each pass; nothing is held."""
+    """This process's share of the training batches, shuffled and without augmentation, the same in
+    each pass; nothing is held."""
 
     data: Dataset
     batch_size: int
     seed: int
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(Loader(self.data, self.batch_size, seed=self.seed, augment=False))
-
-
-def _made(
-    optimizer: torch.optim.Optimizer | MakeOptimizer, model: nn.Module
-) -> torch.optim.Optimizer:
-    return optimizer if isinstance(optimizer, torch.optim.Optimizer) else optimizer(model)
-
-
-def _pruner_made(
-    make: MakePruner | None,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    steps: int,
-    batches: Batches,
-) -> Pruner | None:
-    if isinstance(make, Pruner):
-        raise UsageError(
-            f"pruner is a {type(make).__name__}, but fit makes it itself: give it a function of"
-            " (model, optimizer, steps, batches)."
-        )
-    return make(model, optimizer, steps, batches) if make else None
+        return iter(
+            Loader(
+                self.data, self.batch_size, seed=self.seed, augment=False,
+                rank=distributed.rank(), world_size=distributed.world_size(),
+            )
+        )  # fmt: skip
 
 
 def _options_of(optimizer: torch.optim.Optimizer) -> dict[str, Any]:

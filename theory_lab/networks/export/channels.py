@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from theory_lab.networks import graph
-from theory_lab.networks.evaluation import mode
+from theory_lab.networks.compatibility import taking
 from theory_lab.networks.export.plain import dense
 from theory_lab.networks.graph import InnerChannels
+from theory_lab.networks.modes import mode
 
 
 def remove_channels(model: nn.Module, example: Tensor) -> nn.Module:
@@ -23,6 +24,8 @@ def remove_channels(model: nn.Module, example: Tensor) -> nn.Module:
 
     smaller = dense(model)
     with mode(smaller, training=False):  # the dependencies are found by a forward pass
+        with torch.no_grad(), taking(smaller, example):
+            smaller(example)
         dependencies = torch_pruning.DependencyGraph().build_dependency(smaller, example)
         for inner, channels in dead_channels(smaller).items():
             layer = smaller.get_submodule(inner.conv)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from theory_lab.core import StorageError, UsageError
 from theory_lab.networks.datasets import Dataset
 from theory_lab.networks.export.block_sparse import BlockSparse, replace
 from theory_lab.networks.models import build
+from theory_lab.networks.whole_files import write_whole
 
 
 @dataclass(frozen=True)
@@ -68,6 +67,11 @@ def save(model: nn.Module, path: str | Path, architecture: Architecture | None =
     """
     from safetensors.torch import save as serialize
 
+    if architecture is not None and not isinstance(architecture, Architecture):
+        raise UsageError(
+            f"architecture is {architecture!r}, but it must be an Architecture, for example"
+            " Architecture.of('resnet20', data)."
+        )
     if any(parametrize.is_parametrized(module) for module in model.modules()):
         raise UsageError(
             "The model holds masks or other parametrisations; finish() the pruner or take"
@@ -75,7 +79,8 @@ def save(model: nn.Module, path: str | Path, architecture: Architecture | None =
         )
     tensors = {n: t.detach().cpu().contiguous() for n, t in model.state_dict().items()}
     text = json.dumps(asdict(architecture) if architecture else None)
-    _write(Path(path), serialize(tensors, {"architecture": text, "sha256": _digest(tensors, text)}))
+    metadata = {"architecture": text, "sha256": _digest(tensors, text)}
+    write_whole(Path(path), serialize(tensors, metadata))
 
 
 def load(path: str | Path, into: nn.Module | None = None) -> nn.Module:
@@ -161,7 +166,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], Architecture | None]:
     except FileNotFoundError:
         raise StorageError(f"There is no file {path}; save a model there first.") from None
     except OSError as error:
-        raise StorageError(f"{path} cannot be read: {error.strerror}.") from error
+        raise StorageError(f"{path} cannot be read: {error.strerror or error}.") from error
     except (SafetensorError, ValueError, TypeError) as error:
         raise StorageError(f"{path} is no safetensors file, or a damaged one: {error}.") from error
     if not {"architecture", "sha256"} <= metadata.keys():
@@ -170,20 +175,3 @@ def _read(path: Path) -> tuple[dict[str, Tensor], Architecture | None]:
     if metadata["sha256"] != _digest(tensors, text):
         raise StorageError(f"{path} is damaged: its checksum is wrong; save the model again.")
     return tensors, Architecture.parse(text)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write beside the file and rename."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(beside, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror}.") from error
-    finally:
-        with contextlib.suppress(OSError):
-            beside.unlink()

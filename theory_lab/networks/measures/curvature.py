@@ -15,9 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from theory_lab.core import UsageError
+from theory_lab.networks.compatibility import pairs
 from theory_lab.networks.gradients import task_loss
 from theory_lab.networks.measures.lanczos import largest_eigenpairs
 from theory_lab.networks.measures.landscape import Landscape, Loss, Weights
+from theory_lab.networks.prunable import is_count
 from theory_lab.networks.pruners.base import Batches
 
 
@@ -55,8 +57,10 @@ class Eigenspace:
     ) -> None:
         self.hessian = Hessian(model, batches, loss)
         size = self.hessian.size
-        if not 1 <= k <= size:
-            raise UsageError(f"k is {k!r}, but it must be from 1 to the {size} parameters.")
+        if not (is_count(k) and k <= size):
+            raise UsageError(
+                f"k is {k!r}, but it must be a whole number from 1 to the {size} parameters."
+            )
         start = self.hessian.random_direction(seed)
         pairs = largest_eigenpairs(self.hessian, start, k, tolerance=tolerance, steps=steps)
         self.eigenvalues, self.vectors, self.residuals = pairs
@@ -93,7 +97,7 @@ class Hessian:
     def __init__(self, model: nn.Module, batches: Batches, loss: Loss = task_loss) -> None:
         self.landscape = Landscape(model, batches, loss)
         self.landscape.move_to(dict(model.named_parameters()))
-        self.count = sum(len(labels) for _, labels in batches)
+        self.count = sum(len(labels) for _, labels in pairs(batches))
         if not self.count:
             raise UsageError("There are no batches to measure a Hessian on; pass at least one.")
         self.parameters = list(self.landscape.parameters.values())
@@ -117,9 +121,8 @@ class Hessian:
     def __call__(self, vector: Tensor) -> Tensor:
         total = torch.zeros_like(vector)
         for inputs, labels in self.landscape.on_device():
-            outputs = self.landscape.model(inputs)
-            loss = self.landscape.loss(outputs, labels) * (len(labels) / self.count)
-            total += self._product(loss, vector)
+            loss, _ = self.landscape.loss_of(inputs, labels)
+            total += self._product(loss * (len(labels) / self.count), vector)
         return total
 
     def _product(self, loss: Tensor, vector: Tensor) -> Tensor:

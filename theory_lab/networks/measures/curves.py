@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from theory_lab.core import UsageError
 from theory_lab.networks.gradients import task_loss
 from theory_lab.networks.measures.landscape import Fit, Landscape, Loss, Weights, check_batches
+from theory_lab.networks.prunable import is_count
 from theory_lab.networks.pruners.base import Batches
 
 
@@ -88,8 +89,8 @@ def bezier(
     the training, falls linearly to lr/100 at nine tenths and stays there. Then the loss is measured
     over `batches`, or the loader, as on a straight line.
     """
-    if epochs < 0:
-        raise UsageError(f"epochs is {epochs!r}, but it must be at least 0.")
+    if epochs != 0 and not is_count(epochs):
+        raise UsageError(f"epochs is {epochs!r}, but it must be a whole number of at least 0.")
     landscape = Landscape(model, loader if batches is None else batches, loss)
     first, last = landscape.check(a, "a"), landscape.check(b, "b")
     middle = _combine((0.5, first), (0.5, last))
@@ -121,7 +122,7 @@ def _descend(
     for name, parameter in landscape.parameters.items():
         parameter.data.copy_(point[name])
         parameter.requires_grad_(True)
-    landscape.loss(landscape.model(inputs), labels).backward()
+    landscape.loss_of(inputs, labels)[0].backward()
     for name, parameter in landscape.parameters.items():
         if parameter.grad is not None:
             middle[name].grad = 2 * t * (1 - t) * parameter.grad
@@ -146,8 +147,10 @@ def _combine(*terms: tuple[float, Weights]) -> dict[str, Tensor]:
 def _measure(
     landscape: Landscape, at: Callable[[float], Weights], points: int, test: Batches | None
 ) -> Curve:
-    if points < 2:
-        raise UsageError(f"points is {points!r}, but a curve has at least its 2 ends.")
+    if not is_count(points) or points < 2:
+        raise UsageError(
+            f"points is {points!r}, but a curve has at least its 2 ends, in whole numbers."
+        )
     positions = tuple(i / (points - 1) for i in range(points))
     train, tested = [], []
     for t in positions:

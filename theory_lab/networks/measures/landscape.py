@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from theory_lab.core import UsageError
+from theory_lab.networks.compatibility import comparing, pairs, taking
 from theory_lab.networks.evaluation import reestimate_batch_norm
 from theory_lab.networks.gradients import right, task_loss
 from theory_lab.networks.pruners.base import Batches
@@ -73,16 +74,23 @@ class Landscape:
     def on_device(self, batches: Batches | None = None) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches, on the model's device."""
         where = next(iter(self.parameters.values())).device
-        for inputs, labels in self.batches if batches is None else batches:
+        for inputs, labels in pairs(self.batches if batches is None else batches):
             yield inputs.to(where), labels.to(where)
+
+    def loss_of(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """(loss, outputs) of one batch."""
+        with taking(self.model, inputs):
+            outputs = self.model(inputs)
+        with comparing(outputs, labels):
+            return self.loss(outputs, labels), outputs
 
     @torch.no_grad()
     def fit(self, batches: Batches | None = None) -> Fit:
         """Loss and accuracy where the model stands, over `batches` or its own."""
         total, hits, count, classifies = 0.0, 0, 0, True
         for inputs, labels in self.on_device(batches):
-            outputs = self.model(inputs)
-            total += float(self.loss(outputs, labels)) * len(labels)
+            loss, outputs = self.loss_of(inputs, labels)
+            total += float(loss) * len(labels)
             count += len(labels)
             classifies = classifies and labels.ndim == 1 and not labels.is_floating_point()
             hits += int(right(outputs, labels)) if classifies else 0

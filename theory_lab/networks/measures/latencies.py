@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from theory_lab.core import UsageError
-from theory_lab.networks.evaluation import mode
+from theory_lab.networks.compatibility import taking
+from theory_lab.networks.modes import mode
+from theory_lab.networks.prunable import is_count
 
 
 class Latency(NamedTuple):
@@ -31,12 +33,16 @@ def latencies(
     models: Sequence[nn.Module], example: Tensor, *, repetitions: int = 30, warm_up: int = 3
 ) -> list[Latency]:
     """The times of several models on one input, in turns, so that all meet the same noise."""
-    if repetitions < 1:
-        raise UsageError(f"repetitions is {repetitions!r}, but it must be at least 1.")
+    if not is_count(repetitions):
+        raise UsageError(
+            f"repetitions is {repetitions!r}, but it must be a whole number of at least 1."
+        )
     with contextlib.ExitStack() as stack:
         stack.enter_context(torch.inference_mode())
         for model in models:
             stack.enter_context(mode(model, training=False))
+            with taking(model, example):
+                model(example)
         rounds = [[_time(m, example) for m in models] for _ in range(warm_up + repetitions)]
     times = torch.tensor(rounds[warm_up:], dtype=torch.float64)
     median, lower, upper = times.quantile(torch.tensor([0.5, 0.25, 0.75], dtype=times.dtype), 0)

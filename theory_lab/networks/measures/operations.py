@@ -7,7 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from theory_lab.networks.evaluation import mode
+from theory_lab.networks.compatibility import taking
+from theory_lab.networks.modes import mode
 from theory_lab.networks.prunable import LAYERS
 
 
@@ -44,7 +45,7 @@ def operations(model: nn.Module, example: Tensor) -> dict[str, Operations]:
     layers = [(name, m) for name, m in model.named_modules() if isinstance(m, kinds)]
     handles = [hook(f"{name}.weight" if name else "weight", layer) for name, layer in layers]
     try:
-        with torch.no_grad(), mode(model, training=False):
+        with torch.no_grad(), mode(model, training=False), taking(model, example):
             model(example)
     finally:
         for handle in handles:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from typing import Unpack
 
 import torch
 from torch import nn
 
-from theory_lab.networks.pruners.blockwise import Allocation
+from theory_lab.networks.pruners.blockwise import Allocation, BlockOptions
 from theory_lab.networks.pruners.parametrisations import BlockMask
 from theory_lab.networks.pruners.phased import PhasedPruner
 from theory_lab.networks.pruners.phases import ALTERNATING, Kind, phases_of
@@ -21,7 +22,8 @@ class ACDC(PhasedPruner):
     pairs; (("dense", .85), ("sparse", .15)) is one-shot magnitude pruning with fine-tuning.
     `zeroing`: pruned weights become zero and grow again from there (as on images); otherwise they
     are masked, keep their values, and come back with them (as on click data). A weight decay of the
-    optimiser acts on masked weights too.
+    optimiser acts on masked weights too. `skip`, `min_blocks`, `effective`, `batches`: see
+    `BlockPruner`.
     """
 
     def __init__(
@@ -36,13 +38,11 @@ class ACDC(PhasedPruner):
         zeroing: bool = True,
         allocation: Allocation = "uniform",
         reset_optimizer: bool = True,
-        skip: Collection[str] | None = None,
-        min_blocks: int = 0,
+        **options: Unpack[BlockOptions],
     ) -> None:
         super().__init__(
-            model, optimizer, sparsity=sparsity, steps=steps, block=block, skip=skip,
-            min_blocks=min_blocks, allocation=allocation, reset_optimizer=reset_optimizer,
-            phases=phases_of(schedule, ALTERNATING),
+            model, optimizer, sparsity=sparsity, steps=steps, block=block, allocation=allocation,
+            reset_optimizer=reset_optimizer, phases=phases_of(schedule, ALTERNATING), **options,
         )  # fmt: skip
         if not zeroing:
             pairs = zip(self.blocks, self.weights, strict=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 
 from theory_lab.core import UsageError
+from theory_lab.networks.pruners.blockwise import BlockOptions
 from theory_lab.networks.pruners.parametrisations import BlockAttention
 from theory_lab.networks.pruners.phased import PhasedPruner
 from theory_lab.networks.pruners.phases import ALTERNATING, SPARSIFYING, Kind, phases_of
@@ -23,6 +25,7 @@ class SequentialAttention(PhasedPruner):
     dense; 15 % sparsification; 15 % sparse), "criteo" (20 % dense; 9 times 2 % each; 6 %
     sparsification; 20 % sparse), or (kind, share) pairs. `sparsification=False` takes the presets'
     sparse and dense phases alone, those of `ACDC`. `rate`: of the sparsity's rise.
+    `skip`, `min_blocks`, `effective`, `batches`: see `BlockPruner`.
 
     Under BatchNorm the sum of the logits' gradients over a row of blocks is 0, as the scale of a
     filter does not matter: there A ranks the blocks of a row, not the rows.
@@ -41,8 +44,7 @@ class SequentialAttention(PhasedPruner):
         rate: float = 4.0,
         updates: int = 50,
         reset_optimizer: bool = True,
-        skip: Collection[str] | None = None,
-        min_blocks: int = 0,
+        **options: Unpack[BlockOptions],
     ) -> None:
         phases = phases_of(schedule, SPARSIFYING if sparsification else ALTERNATING)
         if not sparsification and "sparsification" in {phase.kind for phase in phases}:
@@ -50,9 +52,8 @@ class SequentialAttention(PhasedPruner):
                 "The schedule has a sparsification phase, but sparsification is False."
             )
         super().__init__(
-            model, optimizer, sparsity=sparsity, steps=steps, block=block, skip=skip,
-            min_blocks=min_blocks, phases=phases, rate=rate, updates=updates,
-            reset_optimizer=reset_optimizer,
+            model, optimizer, sparsity=sparsity, steps=steps, block=block, phases=phases, rate=rate,
+            updates=updates, reset_optimizer=reset_optimizer, **options,
         )  # fmt: skip
         pairs = zip(self.blocks, self.weights, strict=True)
         self.layers = [BlockAttention(b, 1 - sparsity, weight.parameter) for b, weight in pairs]

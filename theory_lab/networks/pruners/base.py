@@ -37,7 +37,8 @@ class Pruner:
     None for methods that have no target. `steps`: the number of iterations of the whole training.
     Masks are boolean buffers of the pruner, true where a weight is kept. A subclass changes them
     through `set_masks` alone, which zeroes what it prunes: the weights, their gradients, and what
-    the optimiser remembers of them.
+    the optimiser remembers of them. Of several processes all make the pruner, and go on with the
+    weights of rank 0.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Pruner:
         steps: int,
         skip: Collection[str] = (),
     ) -> None:
+        _check_kinds(model, optimizer)
         if not is_count(steps):
             raise UsageError(
                 f"steps is {steps!r}, but a training has a whole number of at least 1."
@@ -57,6 +59,7 @@ class Pruner:
         self.target = None if sparsity is None else check_sparsity(sparsity)
         self.weights: list[Prunable] = prunable_weights(model, skip)
         _check_optimizer(optimizer, self.weights)
+        distributed.share_model(model)
         self.step = 0
         self._masks = {
             weight.name: torch.ones_like(weight.parameter, dtype=torch.bool)
@@ -175,6 +178,14 @@ class Pruner:
         for name, mask in masks.items():
             self._masks[name].copy_(mask)
         self._note_masks()
+
+
+def _check_kinds(model: object, optimizer: object) -> None:
+    if not isinstance(model, nn.Module) or not isinstance(optimizer, torch.optim.Optimizer):
+        raise UsageError(
+            "A pruner is made of a model and an optimizer, but these are a"
+            f" {type(model).__name__} and a {type(optimizer).__name__}."
+        )
 
 
 def _check_optimizer(optimizer: torch.optim.Optimizer, weights: list[Prunable]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from theory_lab.core import UsageError
+from theory_lab.networks.compatibility import pairs
 from theory_lab.networks.pruners.base import Batches
 
 
@@ -15,11 +16,12 @@ def first_batches(
     batches: Batches | None, limit: int | None = None
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """The first `limit` batches, or all; UsageError where there is none."""
-    found = iter(batches or ())
+    found = pairs(() if batches is None else batches)
     first = next(found, None)
     if first is None:
         raise UsageError(
-            "This pruner looks at data: give it batches=, (inputs, labels) to iterate."
+            "This pruner looks at data: give it batches=, (inputs, labels) to iterate, as often as"
+            " it asks."
         )
     return itertools.islice(itertools.chain([first], found), limit)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Literal
+from typing import Literal, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -15,12 +15,14 @@ from theory_lab.networks.prunable import (
     first_and_last,
     prunable_weights,
 )
-from theory_lab.networks.pruners.base import Pruner
+from theory_lab.networks.pruners.connectivity import Connectivity
+from theory_lab.networks.pruners.targeted import EffectiveOptions, TargetedPruner
 from theory_lab.networks.selection import (
     check_count,
     flatten,
     keep_largest,
     kept_count,
+    places_of_removal,
     ranked,
     split_like,
 )
@@ -28,13 +30,22 @@ from theory_lab.networks.selection import (
 Allocation = Literal["uniform", "global"]
 
 
-class BlockPruner(Pruner):
+class BlockOptions(EffectiveOptions, total=False):
+    """What every pruner of blocks takes; see `BlockPruner`."""
+
+    skip: Collection[str] | None
+    min_blocks: int
+
+
+class BlockPruner(TargetedPruner):
     """A pruner that keeps or prunes whole blocks of a weight's matrix (see `networks.blocks`).
 
     `block`: (rows, columns), or one number for both; 1 prunes single weights. `skip`: layers that
     are not pruned; by default the first convolution and the last linear layer. Layers with fewer
     than `min_blocks` blocks are skipped too. `allocation`: "uniform" gives each layer the same
     sparsity, to the nearest block; "global" compares the blocks of all layers. No layer is emptied.
+    `effective`, `batches`: see `TargetedPruner`; for "uniform" the layers then give up their blocks
+    in step, the next one being that of the layer that would be the least sparse without it.
     """
 
     def __init__(
@@ -48,17 +59,18 @@ class BlockPruner(Pruner):
         skip: Collection[str] | None = None,
         min_blocks: int = 0,
         allocation: Allocation = "uniform",
+        **options: Unpack[EffectiveOptions],
     ) -> None:
         check_sparsity(sparsity)
         size = self.block = block_size(block)
         skip = first_and_last(model) if skip is None else skip
         skip = {*skip, *_layers_of_few_blocks(model, skip, size, min_blocks)}
-        super().__init__(model, optimizer, sparsity=sparsity, steps=steps, skip=skip)
+        super().__init__(model, optimizer, sparsity=sparsity, steps=steps, skip=skip, **options)
         self.blocks = [Blocks(tuple(w.parameter.shape), size, w.name) for w in self.weights]
         self.allocation = check_choice("allocation", allocation, ("uniform", "global"))
-        if allocation == "global":
-            count = sum(blocks.count for blocks in self.blocks)
-            check_count(kept_count(count, sparsity), count, len(self.blocks), "blocks")
+        self.block_count = sum(blocks.count for blocks in self.blocks)
+        if allocation == "global" and not self.effective:
+            self._check_count(kept_count(self.block_count, sparsity))
 
     def scores(self) -> list[Tensor]:
         """One number a block, (block rows, block columns) for each weight; the largest are kept."""
@@ -75,30 +87,52 @@ class BlockPruner(Pruner):
             score.float().masked_fill(~mask, -torch.inf)
             for score, mask in zip(self.scores(), kept, strict=True)
         ]
-        if self.allocation == "global":
-            self.set_block_masks(best_blocks(scores, self.blocks, sparsity))
+        if self._connectivity is not None:
+            masks = self._longest_prefix(self._connectivity, scores, sparsity)
+        elif self.allocation == "global":
+            masks = best_blocks(scores, self.blocks, sparsity)
         else:
             pairs = zip(scores, self.blocks, strict=True)
-            self.set_block_masks([best_blocks([s], [b], sparsity)[0] for s, b in pairs])
+            masks = [best_blocks([score], [blocks], sparsity)[0] for score, blocks in pairs]
+        self.prune_with(self._expanded(masks), sparsity)
+
+    def _longest_prefix(
+        self, connectivity: Connectivity, scores: Sequence[Tensor], sparsity: float
+    ) -> list[Tensor]:
+        """The blocks kept at an effective sparsity; those of score -inf are pruned already."""
+        if self.allocation == "uniform":
+            scores = [in_step(s, b) for s, b in zip(scores, self.blocks, strict=True)]
+        places = places_of_removal(scores)
+
+        def without(removed: int) -> list[Tensor]:
+            self._check_count(self.block_count - removed)
+            return self._expanded(place >= removed for place in places)
+
+        inactive = round(sparsity * self.size)
+        removed = connectivity.longest_prefix(without, self.block_count, inactive)
+        return [place >= removed for place in places]
+
+    def _check_count(self, kept: int) -> None:
+        check_count(kept, self.block_count, len(self.blocks), "blocks")
 
     def block_masks(self) -> list[Tensor]:
         """True where a block is kept, (block rows, block columns) for each weight."""
         masks = (self._masks[weight.name] for weight in self.weights)
         return [blocks.corners(mask) for blocks, mask in zip(self.blocks, masks, strict=True)]
 
-    def set_block_masks(self, masks: Iterable[Tensor]) -> None:
-        """`set_masks` from one boolean a block."""
-        pairs = zip(self.blocks, masks, strict=True)
-        self.set_masks([blocks.expand(mask) for blocks, mask in pairs])
+    def _expanded(self, masks: Iterable[Tensor]) -> list[Tensor]:
+        """Masks of the weights from one boolean a block."""
+        return [blocks.expand(mask) for blocks, mask in zip(self.blocks, masks, strict=True)]
 
     def restore(self) -> None:
         """Keep every block again."""
-        self.set_masks([torch.ones_like(self._masks[weight.name]) for weight in self.weights])
+        self.prune_with([torch.ones_like(self._masks[w.name]) for w in self.weights], 0.0)
 
     def reached(self) -> bool:
         """Whether each layer (under "global", all together) is as sparse as the target, to within
-        one block."""
-        assert self.target is not None
+        one block; an effective target is reached by the selection for it."""
+        if self.effective:
+            return super().reached()
         kept = [int(self._masks[weight.name].sum()) for weight in self.weights]
         sizes = [self._masks[weight.name].numel() for weight in self.weights]
         block = self.blocks[0].size[0] * self.blocks[0].size[1]
@@ -121,6 +155,15 @@ def best_blocks(
         return keep_largest(scores, max(count, len(scores)))
     entries = [tiling.entries.double().to(scores[0].device) for tiling in blocks]
     return split_like(_nearest_prefix(ranked(scores), flatten(entries), sparsity), scores)
+
+
+def in_step(scores: Tensor, blocks: Blocks) -> Tensor:
+    """Scores that give the blocks of several layers one order: the sparsity of their layer once
+    they and all of lower score are pruned, in float64; -inf stays."""
+    places = places_of_removal([scores])[0]
+    in_order = blocks.entries.double().to(scores.device).reshape(-1)[places.reshape(-1).argsort()]
+    sparsities = (in_order.cumsum(0) / in_order.sum())[places]
+    return sparsities.masked_fill(scores == -torch.inf, -torch.inf)
 
 
 def _nearest_prefix(scores: Tensor, entries: Tensor, sparsity: float) -> Tensor:

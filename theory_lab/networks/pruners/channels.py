@@ -46,7 +46,8 @@ class ChannelGroupLasso(Pruner):
     in networks with BatchNorm only those between it and a convolution.
 
     At the share `prune_at` of the iterations `prune()` is called and the penalty ends; the rest is
-    fine-tuning. With None it is never called by itself. There is no target sparsity.
+    fine-tuning. With None it is never called by itself. There is no target sparsity, neither a
+    direct nor an effective one.
     """
 
     def __init__(
@@ -69,6 +70,8 @@ class ChannelGroupLasso(Pruner):
         if prune_at is not None and not 0 < prune_at <= 1:
             raise UsageError(f"prune_at is {prune_at!r}, but must be in (0, 1], or None.")
         self.channels = list(inner_channels(model) if channels is None else channels)
+        if not self.channels:
+            raise UsageError("channels is empty; leave it out for all that can be removed.")
         self.strength, self.beta, self.prune_at = strength, beta, prune_at
         normalised = all(found.norm is not None for found in self.channels)
         self.norm = check_choice("norm", norm or ("share" if normalised else "incoming"), NORMS)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from theory_lab.core import UsageError
-from theory_lab.networks.prunable import check_choice
+from theory_lab.networks.prunable import check_choice, is_count
 from theory_lab.networks.pruners.scored import Options, ScoredPruner
 from theory_lab.numerics import schedules
 
@@ -49,13 +49,16 @@ class GradualMagnitude(ScoredPruner):
         super().__init__(model, optimizer, sparsity=sparsity, steps=steps, **options)
         self.begin, self.every = begin, every
         self.end = max(begin + 1, int(RAMP * steps)) if end is None else end
-        if not 0 <= self.begin < self.end <= steps:
+        is_whole = is_count(self.end) and (begin == 0 or is_count(begin))
+        if not (is_whole and self.begin < self.end <= steps):
             raise UsageError(
                 f"Pruning from iteration {self.begin} to {self.end} does not fit into a training of"
-                f" {steps}: it takes 0 <= begin < end <= steps."
+                f" {steps}: it takes whole numbers with 0 <= begin < end <= steps."
             )
-        if every < 1:
-            raise UsageError(f"every is {every!r}, but masks change every 1 or more iterations.")
+        if not is_count(every):
+            raise UsageError(
+                f"every is {every!r}, but masks change every 1 or more iterations, a whole number."
+            )
         self.schedule = check_choice("schedule", schedule, self.schedules)
 
     def is_due(self, step: int) -> bool:

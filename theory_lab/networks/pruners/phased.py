@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from theory_lab.core import UsageError
+from theory_lab.networks.prunable import is_count
 from theory_lab.networks.pruners.base import clear_optimizer_state
 from theory_lab.networks.pruners.blockwise import BlockPruner
 from theory_lab.networks.pruners.parametrisations import (
@@ -40,9 +41,10 @@ class PhasedPruner(BlockPruner):
         **options: Any,
     ) -> None:
         super().__init__(*arguments, **options)
-        if not (rate > 0 and updates >= 1):
+        if not (rate > 0 and is_count(updates)):
             raise UsageError(
-                f"rate is {rate!r} and updates {updates!r}, but it must be rate > 0, updates >= 1."
+                f"rate is {rate!r} and updates {updates!r}, but it must be rate > 0, updates >= 1"
+                " and whole."
             )
         self.timetable = Timetable(phases, self.steps)
         self.rate, self.updates, self.reset_optimizer = rate, updates, reset_optimizer
@@ -67,7 +69,6 @@ class PhasedPruner(BlockPruner):
             self._sparsify()
 
     def _enter(self) -> None:
-        assert self.target is not None
         if self.phase == "dense":
             self.restore()
         elif self.phase == "sparse":
@@ -76,7 +77,6 @@ class PhasedPruner(BlockPruner):
             clear_optimizer_state(self.optimizer)
 
     def _sparsify(self) -> None:
-        assert self.target is not None
         done = self.timetable.since_begin(self.step)
         length = self.timetable.length(self.timetable.index(self.step))
         if done % -(-length // self.updates) == 0:

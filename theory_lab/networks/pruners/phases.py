@@ -70,7 +70,13 @@ def phases_of(schedule: str | Sequence[tuple[Kind, float]], tables: Mapping[str,
     """
     if isinstance(schedule, str):
         return tables[check_choice("schedule", schedule, tables)]
-    phases = tuple(Phase(kind, float(share)) for kind, share in schedule)
+    try:
+        phases = tuple(Phase(kind, float(share)) for kind, share in schedule)
+    except (TypeError, ValueError):
+        raise UsageError(
+            f"schedule is {schedule!r}, but it must be one of {', '.join(tables)}, or (kind, share)"
+            " pairs."
+        ) from None
     if unknown := sorted({phase.kind for phase in phases} - set(KINDS)):
         raise UsageError(
             f"A phase is called {unknown[0]!r}, but must be one of {', '.join(KINDS)}."

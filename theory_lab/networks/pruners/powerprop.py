@@ -5,14 +5,15 @@ Sources: arXiv:2110.00296 (powerpropagation, alpha = 2), arXiv:2402.17902 (its f
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from typing import Unpack
 
 import torch
 from torch import nn
 
 from theory_lab.core import UsageError
+from theory_lab.networks.prunable import is_count
 from theory_lab.networks.pruners.base import clear_optimizer_state
-from theory_lab.networks.pruners.blockwise import Allocation, BlockPruner
+from theory_lab.networks.pruners.blockwise import Allocation, BlockOptions, BlockPruner
 from theory_lab.networks.pruners.parametrisations import BlockPower, attach, bake
 from theory_lab.numerics.schedules import cubic
 
@@ -24,7 +25,8 @@ class PowerPropagation(BlockPruner):
     share `begin` of the iterations the target is reached at once and the rest is fine-tuning; with
     `end`, the sparsity grows from `begin` to `end` (`numerics.schedules.cubic`) every `every`
     iterations. A pruned block is zero for good. What the optimiser remembers is cleared where one
-    shot prunes, if `reset_optimizer`.
+    shot prunes, if `reset_optimizer`. `skip`, `min_blocks`, `effective`, `batches`: see
+    `BlockPruner`.
     """
 
     def __init__(
@@ -40,18 +42,17 @@ class PowerPropagation(BlockPruner):
         every: int = 100,
         allocation: Allocation = "uniform",
         reset_optimizer: bool = True,
-        skip: Collection[str] | None = None,
-        min_blocks: int = 0,
+        **options: Unpack[BlockOptions],
     ) -> None:
         super().__init__(
-            model, optimizer, sparsity=sparsity, steps=steps, block=block, skip=skip,
-            min_blocks=min_blocks, allocation=allocation,
+            model, optimizer, sparsity=sparsity, steps=steps, block=block, allocation=allocation,
+            **options,
         )  # fmt: skip
         end = begin if end is None else end
-        if not (0 <= begin <= end <= 1 and every >= 1):
+        if not (0 <= begin <= end <= 1 and is_count(every)):
             raise UsageError(
                 f"Pruning goes from {begin!r} to {end!r} of the training, every {every!r} steps;"
-                " it must be 0 <= begin <= end <= 1 and every >= 1."
+                " it must be 0 <= begin <= end <= 1, and every >= 1 a whole number."
             )
         self.begin, self.end = max(1, round(begin * steps)), max(1, round(end * steps))
         self.every, self.reset_optimizer = every, reset_optimizer
@@ -60,7 +61,6 @@ class PowerPropagation(BlockPruner):
 
     def update(self) -> None:
         """Prune at once at `begin`, or at each `every`-th iteration from there to `end`."""
-        assert self.target is not None
         if self.step == self.end:
             self.select(self.target)
             if self.begin == self.end and self.reset_optimizer:

@@ -73,6 +73,8 @@ class RPG(GradualMagnitude):
         self.mode = check_choice("mode", mode, MODES)
         self.growth = check_choice("growth", growth, GROWTHS)
         self.energy, self.swap = _share("energy", energy), _share("swap", swap)
+        if not 0 <= strength < math.inf:
+            raise UsageError(f"strength is {strength!r}, but it must be finite and at least 0.")
         self.strength = strength
         self._ranked = [w for w in self.weights if linear or w.is_convolution]
         self._generator = torch.Generator().manual_seed(seed)

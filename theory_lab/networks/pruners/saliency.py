@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 
 from theory_lab.core import UsageError
+from theory_lab.networks.prunable import is_count
 from theory_lab.networks.pruners.scored import Options, ScoredPruner
 from theory_lab.networks.selection import flatten, keep_largest, split_like
 from theory_lab.numerics.schedules import exponential_density
@@ -33,10 +35,12 @@ class OneShotPruner(ScoredPruner):
         **options: Unpack[Options],
     ) -> None:
         super().__init__(model, optimizer, sparsity=sparsity, steps=steps, **options)
-        if not 0 <= at <= steps:
-            raise UsageError(f"at is {at!r}, but it must be from 0 to steps, {steps}.")
-        if rounds < 1:
-            raise UsageError(f"rounds is {rounds!r}, but it takes at least 1.")
+        if at != 0 and not (is_count(at) and at <= steps):
+            raise UsageError(
+                f"at is {at!r}, but it must be a whole number from 0 to steps, {steps}."
+            )
+        if not is_count(rounds):
+            raise UsageError(f"rounds is {rounds!r}, but it takes a whole number of at least 1.")
         self.at, self.rounds = at, rounds
         if at == 0:
             self._prune()
@@ -121,7 +125,10 @@ class Random(OneShotPruner):
         seed: int = 0,
         **options: Unpack[Options],
     ) -> None:
-        self.seed = seed
+        number: object = seed
+        if not isinstance(number, Integral):
+            raise UsageError(f"seed is {seed!r}, but it must be a whole number.")
+        self.seed = int(seed)
         options.setdefault("allocation", "uniform")
         super().__init__(model, optimizer, sparsity=sparsity, steps=steps, at=at, **options)
 

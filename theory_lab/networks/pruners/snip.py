@@ -10,6 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from theory_lab.core import UsageError
+from theory_lab.networks import distributed
+from theory_lab.networks.compatibility import comparing, taking
+from theory_lab.networks.prunable import is_count
 from theory_lab.networks.pruners.batches import first_batches
 from theory_lab.networks.pruners.saliency import OneShotPruner
 from theory_lab.networks.pruners.scored import Options
@@ -20,8 +24,8 @@ class SNIP(OneShotPruner):
 
     `batches` are iterated anew each round, the first `batch_limit` of them (all by default). The
     network is in training mode, as at the start of a training; its buffers, gradients and weights
-    stay as they are. Of several processes, the batches of rank 0 decide. One round by default;
-    arXiv:2107.02306 also takes 300. Source: arXiv:1810.02340.
+    stay as they are. Of several processes each has its own batches, and g is the mean over the
+    samples of all. One round by default; arXiv:2107.02306 also takes 300. Source: arXiv:1810.02340.
     """
 
     def __init__(
@@ -37,6 +41,11 @@ class SNIP(OneShotPruner):
         batch_limit: int | None = None,
         **options: Unpack[Options],
     ) -> None:
+        if batch_limit is not None and not is_count(batch_limit):
+            raise UsageError(
+                f"batch_limit is {batch_limit!r}, but it must be a whole number of at least 1, or"
+                " None for all batches."
+            )
         self.loss, self.batch_limit = loss, batch_limit
         super().__init__(
             model, optimizer, sparsity=sparsity, steps=steps, at=at, rounds=rounds, **options
@@ -50,12 +59,16 @@ class SNIP(OneShotPruner):
             for weight, mask in zip(self.weights, masks, strict=True)
         }
         device = masks[0].device
-        sums, seen = [torch.zeros_like(weight) for weight in weights.values()], 0
+        sums, seen = [torch.zeros_like(weight) for weight in weights.values()], 0.0
         for inputs, labels in first_batches(self.batches, self.batch_limit):
-            outputs = functional_call(model, weights, (inputs.to(device),))
-            loss = self.loss(outputs, labels.to(device)) * len(inputs)
+            with taking(model, inputs):
+                outputs = functional_call(model, weights, (inputs.to(device),))
+            with comparing(outputs, labels):
+                loss = self.loss(outputs, labels.to(device)) * len(inputs)
             gradients = torch.autograd.grad(loss, list(weights.values()))
             torch._foreach_add_(sums, gradients)
             seen += len(inputs)
+        distributed.add_up(sums)
+        (seen,) = distributed.sums([seen], device)
         pairs = zip(sums, weights.values(), strict=True)
         return [(gradient / seen * weight.detach()).abs() for gradient, weight in pairs]

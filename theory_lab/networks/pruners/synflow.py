@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Unpack
 
 import torch
@@ -11,12 +11,15 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from theory_lab.core import UsageError
+from theory_lab.networks.compatibility import taking
 from theory_lab.networks.prunable import LAYERS
 from theory_lab.networks.pruners.batches import example_of
 from theory_lab.networks.pruners.saliency import OneShotPruner
 from theory_lab.networks.pruners.scored import Options
 
 ROUNDS = 100
+LEAST_FLOW = torch.finfo(torch.float64).tiny / torch.finfo(torch.float64).eps
+"""Below it float64 cannot tell apart the flows through single weights that matter."""
 _LEFT_OUT = (
     nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm, nn.modules.dropout._DropoutNd,
     nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Tanh,
@@ -30,8 +33,8 @@ class SynFlow(OneShotPruner):
     Linearised as by the authors of arXiv:2107.02306: weights |w|, no biases, normalisation and
     activations left out, average instead of maximum pooling, ones for embeddings. The scores are
     positive exactly on the active weights, up to taps that see padding alone; so with many rounds
-    hardly a weight is left disconnected. In float64; UsageError where that overflows. `batches`
-    shows the shape of an input. Source of the score: arXiv:2006.05467.
+    hardly a weight is left disconnected. In float64; UsageError where that overflows or
+    underflows. `batches` shows the shape of an input. Source of the score: arXiv:2006.05467.
     """
 
     def __init__(
@@ -59,14 +62,30 @@ class SynFlow(OneShotPruner):
             for weight, mask in zip(self.weights, masks, strict=True)
         }
         leaves = [weight.requires_grad_() for weight in weights.values()]
-        flow = functional_call(linear, weights, (example,)).sum()
+        with taking(self.model, example):
+            flow = functional_call(linear, weights, (example,)).sum()
         gradients = torch.autograd.grad(flow, leaves)
-        if not bool(torch.isfinite(flow)):
+        scores = [g * leaf.detach() for g, leaf in zip(gradients, leaves, strict=True)]
+        is_finite = all(bool(torch.isfinite(score).all()) for score in scores)
+        is_lost = flow < LEAST_FLOW and _has_path(linear, weights, example)
+        if not is_finite or is_lost:
             raise UsageError(
-                f"SynFlow's flow is {float(flow.detach())}, beyond float64; prune the network"
-                " before its weights have grown, or use another pruner."
+                f"SynFlow's flow through the network is {float(flow.detach())}, beyond float64;"
+                " prune it while its weights are as they were initialised, or use another pruner."
             )
-        return [g * leaf.detach() for g, leaf in zip(gradients, leaves, strict=True)]
+        return scores
+
+
+@torch.no_grad()
+def _has_path(linear: nn.Module, weights: Mapping[str, Tensor], example: Tensor) -> bool:
+    """Whether any flow is there in exact arithmetic; `linear` is of no use afterwards.
+
+    All weights become 0 or 1: what then flows is no less than the network's pooling leaves of it.
+    """
+    for weight in linear.parameters():
+        weight.sign_()
+    ones = {name: weight.sign() for name, weight in weights.items()}
+    return not bool(functional_call(linear, ones, (example,)).sum() == 0)
 
 
 def linearised(model: nn.Module) -> nn.Module:
