@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import io
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure as Canvas
     from matplotlib.lines import Line2D
+
+Limits = tuple[float | None, float | None]
 
 DPI = 160
 COLOURS_KEPT = 96
@@ -19,6 +23,15 @@ COLOURS_KEPT = 96
 
 SHORT = 150
 """Ratio of the ends up to which a logarithmic axis is short."""
+
+LETTERS_PER_INCH = 10.5
+"""About how many letters of a legend stand in an inch."""
+
+ROOM = 0.04
+"""Share of an axis beyond the data at the end that a panel leaves open."""
+
+SHARES = (0.01, 0.1, 0.2, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
+"""Ticks of an axis of shares."""
 
 _SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -66,17 +79,53 @@ def canvas(panels: int, columns: int = 3, height: float = 3.4) -> tuple[Canvas, 
     return figure, list(axes[:panels])
 
 
+def limit(axes: Axes, x: Limits, y: Limits) -> None:
+    """Limits of both axes; beyond an end that is not given there is room for its markers."""
+    for (low, high), scale, ends, data, place in (
+        (x, axes.get_xscale(), axes.get_xlim(), axes.dataLim.intervalx, axes.set_xlim),
+        (y, axes.get_yscale(), axes.get_ylim(), axes.dataLim.intervaly, axes.set_ylim),
+    ):
+        bottom = ends[0] if low is None else low
+        top = ends[1] if high is None else high
+        room = ROOM * (top - bottom) if scale == "linear" else 0.0
+        if low is None and high is not None:
+            bottom = min(bottom, data[0] - room)
+        if high is None and low is not None:
+            top = max(top, data[1] + room)
+        place(bottom, top)
+
+
 def tidy(axes: Axes) -> None:
-    """Logarithmic axes with labels that do not run into each other: 1, 2, 5 over short ranges."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    """Ticks at 1, 2, 5: on linear axes never at halves of counts; on logarithmic ones, over short
+    ranges, with labels that do not run into each other."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     for axis, limits in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
-        if axis.get_scale() != "log":
-            continue
-        axis.set_minor_formatter(NullFormatter())
-        if max(limits) < SHORT * min(limits):
-            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        if axis.get_scale() == "linear":
+            axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10]))
+        elif axis.get_scale() == "logit":
+            _tidy_shares(axis)
+        elif axis.get_scale() == "log":
+            axis.set_minor_formatter(NullFormatter())
+            if max(limits) < SHORT * min(limits):
+                axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+                axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def _tidy_shares(axis: Axis) -> None:
+    """Ticks of an axis of shares between 0 and 1, both ends stretched."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_locator(FixedLocator(SHARES))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def heading(figure: Canvas, text: str) -> None:
+    """A line above all panels, broken where the figure ends."""
+    if text:
+        letters = int(figure.get_figwidth() * LETTERS_PER_INCH)
+        figure.suptitle("\n".join(textwrap.wrap(text, letters)), fontsize=10.5)
 
 
 def legend(figure: Canvas, handles: Sequence[Line2D], note: str = "") -> None:
@@ -84,7 +133,7 @@ def legend(figure: Canvas, handles: Sequence[Line2D], note: str = "") -> None:
     if not handles:
         return
     longest = max(_letters(str(handle.get_label())) for handle in handles)
-    room = figure.get_figwidth() * 10.5
+    room = figure.get_figwidth() * LETTERS_PER_INCH
     columns = max(1, min(len(handles), 4, int(room // (longest + 9))))
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, title=note or None,
                   title_fontsize=9.5)  # fmt: skip
