@@ -13,7 +13,7 @@ from theory_lab.report.plots import style
 from theory_lab.report.plots.beside import Beside, Facts, Panorama
 from theory_lab.report.plots.looks import Looks
 from theory_lab.report.plots.material import Material, NothingToDraw
-from theory_lab.report.plots.quantities import Quantity, ends, read
+from theory_lab.report.plots.quantities import Quantity, ends, is_there, read
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,14 +64,21 @@ class Series:
     point: str = ""
 
     def split(self, material: Material) -> Iterator[tuple[Series, list[Record]]]:
-        """The series with its records; several with `by`, none in a partial material without one."""
-        find = material.some if material.partial else material.of
+        """The series with its records; several with `by`, none where nothing in a partial material
+        has what it shows."""
+        if material.partial:
+            records = [r for r in material.some(self.experiment, self.where) if self._is_in(r)]
+        else:
+            records = material.of(self.experiment, self.where)
         groups: dict[tuple[Any, ...], list[Record]] = {}
-        for record in find(self.experiment, self.where):
+        for record in records:
             groups.setdefault(tuple(record.params[name] for name in self._names), []).append(record)
         for values in sorted(groups):
             label = self.label.format(*map(_text, values)) if values else self.label
             yield replace(self, label=label, by=""), groups[values]
+
+    def _is_in(self, record: Record) -> bool:
+        return is_there(self.y, record) and (self.x is None or is_there(self.x, record))
 
     @property
     def _names(self) -> Sequence[str]:
@@ -187,7 +194,8 @@ class Curves:
         axes.margins(x=0.04)
         axes.autoscale_view()
         style.limit(axes, self.xlim, self.ylim)
-        style.tidy(axes)
+        measured = table["x"][table["shown"] == "measured"]
+        style.tidy(axes, counts=bool((measured == measured.round()).all()))
         return handles
 
 

@@ -79,12 +79,12 @@ class Figure:
 
     def measured_at(self, place: str, device: str) -> Figure:
         """The figure of records of another machine; `place` joins the id."""
-        where = f"measured on {device}"
+        where = f"Measured on {device}"
         return replace(
             self,
             id=f"{self.id}.{place}",
-            caption=f"{self.caption} {where.capitalize()}.",
-            heading=f"{self.heading}; {where}" if self.heading else where.capitalize(),
+            caption=f"{self.caption} {where}.",
+            heading=f"{self.heading}. {where}" if self.heading else where,
         )
 
     def draw(self, material: Material) -> tuple[Canvas, pd.DataFrame]:

@@ -32,11 +32,14 @@ class Material:
     def of(self, experiment: Experiment, where: Mapping[str, Any]) -> list[Record]:
         """The records of an experiment whose parameters are those of `where`.
 
-        A list in `where` means any of its entries. NothingToDraw if there is no such record.
+        In `where` a list means any of its entries, and a function those that it is true for.
+        NothingToDraw if there is no such record.
         """
         found = self.some(experiment, where)
         if not found:
-            asked = ", ".join(f"{name}={value}" for name, value in where.items())
+            asked = ", ".join(
+                f"{name}={getattr(value, '__name__', value)}" for name, value in where.items()
+            )
             raise NothingToDraw(
                 f"There is no record of {experiment.id} with {asked or 'any case'}."
             )
@@ -68,11 +71,14 @@ class Material:
 
 
 def agree(values: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
-    """Whether values are those of `where`, in which a list means any of its entries."""
+    """Whether values are those of `where`: equal to them, among the entries of a list, accepted by a
+    function."""
     return all(_agrees(values.get(name), wanted) for name, wanted in where.items())
 
 
 def _agrees(value: Any, wanted: Any) -> bool:
     if isinstance(wanted, list):
         return any(_agrees(value, one) for one in wanted)
+    if callable(wanted):
+        return bool(wanted(value))
     return value is not None and bool(np.array_equal(value, wanted))

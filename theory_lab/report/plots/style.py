@@ -24,8 +24,8 @@ COLOURS_KEPT = 96
 SHORT = 150
 """Ratio of the ends up to which a logarithmic axis is short."""
 
-LETTERS_PER_INCH = 10.5
-"""About how many letters of a legend stand in an inch."""
+LETTERS_PER_INCH, HEADING_LETTERS_PER_INCH = 10.5, 12
+"""About how many letters of a legend, with its gaps, and of a heading stand in an inch."""
 
 ROOM = 0.04
 """Share of an axis beyond the data at the end that a panel leaves open."""
@@ -95,14 +95,15 @@ def limit(axes: Axes, x: Limits, y: Limits) -> None:
         place(bottom, top)
 
 
-def tidy(axes: Axes) -> None:
-    """Ticks at 1, 2, 5: on linear axes never at halves of counts; on logarithmic ones, over short
-    ranges, with labels that do not run into each other."""
+def tidy(axes: Axes, counts: bool = False) -> None:
+    """Ticks at 1, 2, 5: on linear axes, at whole numbers where x `counts`; on logarithmic ones, over
+    short ranges, with labels that do not run into each other."""
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     for axis, limits in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
         if axis.get_scale() == "linear":
-            axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10]))
+            whole = counts and axis is axes.xaxis
+            axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=whole))
         elif axis.get_scale() == "logit":
             _tidy_shares(axis)
         elif axis.get_scale() == "log":
@@ -124,8 +125,8 @@ def _tidy_shares(axis: Axis) -> None:
 def heading(figure: Canvas, text: str) -> None:
     """A line above all panels, broken where the figure ends."""
     if text:
-        letters = int(figure.get_figwidth() * LETTERS_PER_INCH)
-        figure.suptitle("\n".join(textwrap.wrap(text, letters)), fontsize=10.5)
+        letters = int(figure.get_figwidth() * HEADING_LETTERS_PER_INCH)
+        figure.suptitle("\n".join(textwrap.wrap(text, letters)), fontsize=10.5, parse_math=False)
 
 
 def legend(figure: Canvas, handles: Sequence[Line2D], note: str = "") -> None:
