@@ -111,14 +111,15 @@ VALLEY = Figure(
                 Series(GRDA_RUN, y="loss_grda", x="sparsity", **FROM_SGD),
                 Series(PRUNED_SGD, DIRECTIONAL, "loss_magnitude", "sparsity"),
             ],
-            xlabel="sparsity", ylabel="training loss", yscale="log", joined=False,
+            xlabel="sparsity", ylabel="training loss", yscale="log", xlim=(-0.03, 1.03), joined=False,
         ),
         Curves(
             [
                 Series(GRDA_RUN, y="share", x="sparsity", **FROM_SGD),
                 Series(PRUNED_SGD, DIRECTIONAL, "share_magnitude", "sparsity"),
             ],
-            xlabel="sparsity", ylabel="share in the top eigenvectors", yscale="log", joined=False,
+            xlabel="sparsity", ylabel="share in the top eigenvectors", yscale="log", xlim=(-0.03, 1.03),
+            joined=False,
             marks=[Level(r"random direction, $\sqrt{k/d}$", DIRECTIONAL, "share_random")],
         ),
     ],
@@ -233,8 +234,9 @@ ACCURACY = Figure(
     "accuracy_and_sparsity",
     "Test accuracy against sparsity at the end of training, single weights pruned; gRDA at the"
     f" sparsities that it reaches, and the dense runs pruned by magnitude to the same. {BARS} Large"
-    " hollow markers: published figures of the networks, data and sources in the legend, with other"
-    " recipes and budgets, beside ours and never as equal.",
+    " hollow markers: published figures of the networks and data in the legend, if there are any on"
+    " these data, from other recipes and budgets; beside ours, never as equal. Their sources:"
+    f" {published.SOURCES}.",
     TABLE_CLAIMS,
     Curves(
         [
@@ -242,29 +244,26 @@ ACCURACY = Figure(
             Series("dense runs pruned to gRDA's sparsity", TRAINING, "magnitude_test_accuracy",
                    "sparsity", dict(method=is_grda), point="method"),
         ],
-        xlabel="sparsity", ylabel="test accuracy", xscale="logit",
+        xlabel="sparsity", ylabel="test accuracy", xscale="sparsity",
         marks=[DENSE, *published.UNSTRUCTURED],
     ),
+    wide=True,
     **ON_TABLE,
 )  # fmt: skip
 
 BLOCKS = Figure(
     "blocks_and_sparsity",
-    "Test accuracy against sparsity at the end of training, square blocks pruned, beside single"
-    f" weights. {BARS} Large hollow markers: published figures, as far as there are any on these data.",
+    f"Test accuracy against sparsity at the end of training, square blocks pruned. {BARS} Large"
+    f" hollow markers: published figures, if there are any on these data ({published.BLOCK_SOURCE}).",
     TABLE_CLAIMS,
     [
         Curves(
             [
-                *(
-                    Series(method, TRAINING, "test_accuracy", "sparsity",
-                           dict(method=method, block=side), point="sparsity")
-                    for method in (orders.ATTENTION.first, orders.ATTENTION.second)
-                ),
-                Series("single weights, gradual magnitude", TRAINING, "test_accuracy", "sparsity",
-                       dict(method="gradual magnitude", block=1), point="sparsity"),
+                Series(method, TRAINING, "test_accuracy", "sparsity",
+                       dict(method=method, block=side), point="sparsity")
+                for method in (orders.ATTENTION.first, orders.ATTENTION.second)
             ],
-            xlabel="sparsity", ylabel="test accuracy", xscale="logit",
+            xlabel="sparsity", ylabel="test accuracy", xscale="sparsity",
             title=f"blocks of side {side}", marks=[DENSE, *published.blocks(side)],
         )
         for side in (4, 8, 16)
@@ -279,7 +278,7 @@ RANK_AND_PATHS = Figure(
     f" (all / kept). {BARS}",
     TABLE_CLAIMS,
     [
-        Curves(methods(mean_delta_rank), xlabel="sparsity", ylabel="mean delta-rank", xscale="logit"),
+        Curves(methods(mean_delta_rank), xlabel="sparsity", ylabel="mean delta-rank", xscale="sparsity"),
         Curves(
             methods("effective_compression", "compression"),
             xlabel="direct compression", ylabel="effective compression", xscale="log", yscale="log",
@@ -301,12 +300,12 @@ LAYERS = Figure(
                 Series(method, TRAINING, "density", where=dict(method=method, block=1, sparsity=0.95))
                 for method in UNSTRUCTURED
             ],
-            xlabel="number of the layer, from 0", ylabel="share of its weights kept", yscale="log",
+            xlabel="number of the layer, from 0", ylabel="share of weights kept", yscale="log",
             title="95 % sparse",
         ),
         Curves(
             [Series("{}", TRAINING, "density", where=dict(method=is_grda), by="method")],
-            xlabel="number of the layer, from 0", ylabel="share of its weights kept", yscale="log",
+            xlabel="number of the layer, from 0", ylabel="share of weights kept", yscale="log",
             title="gRDA",
         ),
     ],

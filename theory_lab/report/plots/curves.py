@@ -182,8 +182,8 @@ class Curves:
         return bool(shown and np.isfinite(y))
 
     def draw(self, axes: Axes, table: pd.DataFrame, looks: Looks) -> list[Line2D]:
-        axes.set(xlabel=self.xlabel, ylabel=self.ylabel, title=self.title,
-                 xscale=self.xscale, yscale=self.yscale)  # fmt: skip
+        axes.set(xlabel=self.xlabel, ylabel=self.ylabel, title=self.title)
+        style.scale(axes, self.xscale, self.yscale)
         handles = []
         for label in table["series"][table["shown"].isin(OWN)].drop_duplicates():
             rows = table[table["series"] == label]
@@ -235,7 +235,7 @@ def _draw_marks(axes: Axes, table: pd.DataFrame, looks: Looks) -> list[Line2D]:
 
 def _on_scale(value: float, scale: str) -> bool:
     """Whether an axis of this scale has a place for the value."""
-    return scale == "linear" or (value > 0 and (scale == "log" or value < 1))
+    return value > 0 if scale == "log" else value < 1 or scale != "sparsity"
 
 
 def _within(value: float, limits: tuple[float | None, float | None]) -> bool:

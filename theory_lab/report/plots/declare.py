@@ -33,7 +33,8 @@ class Panel(Protocol):
 class Figure:
     """What a study declares under `figures`. `plot`: one panel, or several side by side.
 
-    `note` stands above the legend; `columns` is the number of panels in a row.
+    `note` stands above the legend; `columns` is the number of panels in a row;
+    a single panel that is `wide` takes the room of two.
 
     `each` makes a version of the figure for every combination of values of these parameters in the
     cases of its claims, from those cases alone, without the series and panels that have no record
@@ -47,6 +48,7 @@ class Figure:
     plot: Panel | Sequence[Panel]
     note: str = ""
     columns: int = 3
+    wide: bool = False
     each: Sequence[str] = ()
     setting: Callable[[Mapping[str, Any]], str] | None = None
     heading: str = ""
@@ -95,7 +97,7 @@ class Figure:
         if not any(len(table) for _, table in panels):
             raise NothingToDraw("None of its claims has a case inside the conditions.")
         with style.settings():
-            canvas, axes = style.canvas(len(panels), self.columns)
+            canvas, axes = style.canvas(len(panels), self.columns, self.wide)
             handles: dict[str, Line2D] = {}
             looks = Looks()
             for (panel, table), pair in zip(panels, axes, strict=True):

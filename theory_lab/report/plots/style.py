@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
@@ -19,10 +21,20 @@ Limits = tuple[float | None, float | None]
 
 DPI = 160
 COLOURS_KEPT = 96
-"""Colours of the palette that a PNG keeps, anti-aliasing included."""
+"""Colours of the palette that a PNG keeps, anti-aliasing included: those that cover most, so that
+the colour of a single marker is kept too."""
 
 SHORT = 150
 """Ratio of the ends up to which a logarithmic axis is short."""
+
+NARROW = 4
+"""Ratio of the ends up to which it has too few places at 1, 2, 5."""
+
+ROW, LINE = 3.4, 0.2
+"""Inches of a row of panels with its share of the legend, and of a line of text."""
+
+LEGEND_ROWS = 2
+"""Rows of a legend that a figure has room for."""
 
 LETTERS_PER_INCH, HEADING_LETTERS_PER_INCH = 10.5, 12
 """About how many letters of a legend, with its gaps, and of a heading stand in an inch."""
@@ -30,8 +42,8 @@ LETTERS_PER_INCH, HEADING_LETTERS_PER_INCH = 10.5, 12
 ROOM = 0.04
 """Share of an axis beyond the data at the end that a panel leaves open."""
 
-SHARES = (0.01, 0.1, 0.2, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
-"""Ticks of an axis of shares."""
+SPARSITIES = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
+"""Ticks of an axis of sparsities."""
 
 _SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -65,14 +77,15 @@ def settings() -> Iterator[None]:
         yield
 
 
-def canvas(panels: int, columns: int = 3, height: float = 3.4) -> tuple[Canvas, list[Axes]]:
-    """An empty figure with that many axes, in rows of at most `columns`."""
+def canvas(panels: int, columns: int = 3, wide: bool = False) -> tuple[Canvas, list[Axes]]:
+    """An empty figure with that many axes, in rows of at most `columns`; a `wide` one has the width
+    of two panels at least."""
     from matplotlib.figure import Figure as Canvas
 
     columns = min(columns, panels)
     rows = -(-panels // columns)
-    width = {1: 6.2, 2: 8.6}.get(columns, 10.4)
-    figure = Canvas(figsize=(width, height * rows), dpi=DPI, layout="constrained")
+    width = {1: 8.6 if wide else 6.2, 2: 8.6}.get(columns, 10.4)
+    figure = Canvas(figsize=(width, ROW * rows), dpi=DPI, layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for spare in axes[panels:]:
         spare.set_visible(False)
@@ -104,21 +117,40 @@ def tidy(axes: Axes, counts: bool = False) -> None:
         if axis.get_scale() == "linear":
             whole = counts and axis is axes.xaxis
             axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=whole))
-        elif axis.get_scale() == "logit":
-            _tidy_shares(axis)
         elif axis.get_scale() == "log":
             axis.set_minor_formatter(NullFormatter())
-            if max(limits) < SHORT * min(limits):
+            if max(limits) < NARROW * min(limits):
+                axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+                axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            elif max(limits) < SHORT * min(limits):
                 axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
                 axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def _tidy_shares(axis: Axis) -> None:
-    """Ticks of an axis of shares between 0 and 1, both ends stretched."""
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+def scale(axes: Axes, x: str, y: str) -> None:
+    """Scales of both axes: linear, log, or "sparsity", on which equal steps multiply the share of the
+    weights that is left."""
+    for axis, name, place in ((axes.xaxis, x, axes.set_xscale), (axes.yaxis, y, axes.set_yscale)):
+        if name == "sparsity":
+            place("function", functions=(_log_left, _sparsity))
+            _tidy_sparsities(axis)
+        else:
+            place(name)
 
-    axis.set_minor_locator(NullLocator())
-    axis.set_major_locator(FixedLocator(SHARES))
+
+def _log_left(sparsity: np.ndarray) -> np.ndarray:
+    """-log of the share that is left; finite, so that an axis may end anywhere."""
+    return -np.log(np.maximum(1 - np.asarray(sparsity, dtype=float), 1e-12))
+
+
+def _sparsity(log_left: np.ndarray) -> np.ndarray:
+    return 1 - np.exp(-np.asarray(log_left, dtype=float))
+
+
+def _tidy_sparsities(axis: Axis) -> None:
+    from matplotlib.ticker import FixedLocator, FuncFormatter
+
+    axis.set_major_locator(FixedLocator(SPARSITIES))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
@@ -126,7 +158,9 @@ def heading(figure: Canvas, text: str) -> None:
     """A line above all panels, broken where the figure ends."""
     if text:
         letters = int(figure.get_figwidth() * HEADING_LETTERS_PER_INCH)
-        figure.suptitle("\n".join(textwrap.wrap(text, letters)), fontsize=10.5, parse_math=False)
+        lines = textwrap.wrap(text, letters)
+        figure.suptitle("\n".join(lines), fontsize=10.5, parse_math=False)
+        _heighten(figure, len(lines))
 
 
 def legend(figure: Canvas, handles: Sequence[Line2D], note: str = "") -> None:
@@ -138,6 +172,12 @@ def legend(figure: Canvas, handles: Sequence[Line2D], note: str = "") -> None:
     columns = max(1, min(len(handles), 4, int(room // (longest + 9))))
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, title=note or None,
                   title_fontsize=9.5)  # fmt: skip
+    _heighten(figure, max(0, -(-len(handles) // columns) - LEGEND_ROWS))
+
+
+def _heighten(figure: Canvas, lines: int) -> None:
+    """Room for more lines of text, so that the panels keep theirs."""
+    figure.set_figheight(figure.get_figheight() + lines * LINE)
 
 
 def _letters(label: str) -> int:
@@ -154,6 +194,8 @@ def png(figure: Canvas) -> bytes:
         figure.savefig(raw, format="png", dpi=DPI, metadata={"Software": None})
     raw.seek(0)
     with Image.open(raw) as image:
-        palette = image.convert("RGB").quantize(COLOURS_KEPT, dither=Image.Dither.NONE)
+        palette = image.convert("RGB").quantize(
+            COLOURS_KEPT, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+        )
     palette.save(small, format="PNG", optimize=True)
     return small.getvalue()
