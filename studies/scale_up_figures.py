@@ -84,7 +84,8 @@ NORM_GAP = Figure(
     each=EACH, setting=penalised,
 )  # fmt: skip
 
-FROM_SGD = dict(experiment=DIRECTIONAL, by=("strength", "exponent"))
+SAME_START = dict(independent=False)
+FROM_SGD = dict(experiment=DIRECTIONAL, by=("strength", "exponent"), where=SAME_START)
 GRDA_RUN, PRUNED_SGD = "gRDA, c = {}, μ = {}", "SGD pruned by magnitude to the same sparsity"
 
 VALLEY = Figure(
@@ -109,14 +110,14 @@ VALLEY = Figure(
         Curves(
             [
                 Series(GRDA_RUN, y="loss_grda", x="sparsity", **FROM_SGD),
-                Series(PRUNED_SGD, DIRECTIONAL, "loss_magnitude", "sparsity"),
+                Series(PRUNED_SGD, DIRECTIONAL, "loss_magnitude", "sparsity", SAME_START),
             ],
             xlabel="sparsity", ylabel="training loss", yscale="log", xlim=(-0.03, 1.03), joined=False,
         ),
         Curves(
             [
                 Series(GRDA_RUN, y="share", x="sparsity", **FROM_SGD),
-                Series(PRUNED_SGD, DIRECTIONAL, "share_magnitude", "sparsity"),
+                Series(PRUNED_SGD, DIRECTIONAL, "share_magnitude", "sparsity", SAME_START),
             ],
             xlabel="sparsity", ylabel="share in the top eigenvectors", yscale="log", xlim=(-0.03, 1.03),
             joined=False,

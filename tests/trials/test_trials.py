@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +9,7 @@ import pytest
 import torch
 
 from tests.conftest import Lab
+from tests.trials.conftest import STUDIES
 from theory_lab.core import UsageError
 from theory_lab.core.seeds import Stream
 from theory_lab.lab import keys
@@ -19,28 +18,8 @@ from theory_lab.trials import channels, effective, orders, problems, recipes, tr
 from theory_lab.trials.methods import ONE_SHOT, PRUNERS, grda
 from theory_lab.trials.problems import draw, fresh_model
 
-STUDIES = Path(__file__).resolve().parents[2] / "studies"
 MLP = dict(data="digits", net="mlp-64-16-10")
 BRIEF = dict(epochs=2, batch_size=128, lr=0.1)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="module")
-def study():
-    sys.path.insert(0, str(STUDIES))
-    spec = importlib.util.spec_from_file_location("scale_up", STUDIES / "scale_up.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["scale_up"] = module  # dataclasses ask for it
-    spec.loader.exec_module(module)
-    yield module
-    sys.path.remove(str(STUDIES))
-    del sys.modules["scale_up"]
 
 
 def problem(replicate: int = 0, **params):
@@ -86,6 +65,15 @@ def test_every_method_trains(method: str) -> None:
     assert len(found["history_step"]) == len(found["history_test_accuracy"])
     if method in PRUNERS and found["density"][-1] < 1:
         assert found["sparsity"] == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize("method", ["SequentialAttention++", "ACDC"])
+def test_blocks_as_large_as_a_layer_leave_each_layer_one(method: str) -> None:
+    at = problem(net="resnet20", train_size=128)  # 16 x 144 is the first stage's matrix
+    found = run(training, at, method=method, sparsity=0.99, block=16, epochs=2, batch_size=16)
+    assert found["density"][1:7] == pytest.approx([1 / 9] * 6)
+    assert min(found["density"]) > 0
+    assert found["sparsity"] == pytest.approx(0.98, abs=0.01)
 
 
 @pytest.mark.parametrize("method", ONE_SHOT)
@@ -170,11 +158,13 @@ def test_the_cuda_preset_runs_end_to_end_on_the_cpu(lab: Lab, study) -> None:
     ended = lab("run", "scale_up", "--jobs", "0", *flags)
     assert ended.code == 0, ended.err
     records = lab_records(lab)
-    compared = {m for o in (*orders.TABLE, orders.GRDA) for m in (o.first, o.second) if m}
+    compared = {m for o in (*orders.TABLE, *orders.RANK, orders.GRDA_AND_DENSE) for m in o[:2] if m}
     trained = [r for r in records if r.experiment == training.TRAINING.id]
     assert {r.params["method"] for r in trained} == compared | {study.GRDA_GRID[0]}
     assert np.all(np.isfinite([r.results["test_accuracy"].value for r in trained]))
     assert {channels.CHANNELS.id, "trials.directional"} < {r.experiment for r in records}
+    straight = [r for r in records if r.experiment == "trials.directional"]
+    assert all(np.isfinite(r.results["barrier_curve"].value) for r in straight)
     assert all(r.params["train_size"] and r.params["test_size"] for r in records)
 
 

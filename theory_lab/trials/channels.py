@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from theory_lab.core import Claim, Experiment, Source
 from theory_lab.core.checks import at_least, nonnegative, one_of, positive
 from theory_lab.core.reduce import each
+from theory_lab.trials.copies import renewed
 from theory_lab.trials.problems import data_of, draw
 from theory_lab.trials.recipes import dense_model, recipe
 
@@ -42,6 +43,7 @@ def run(
     tuning_epochs: Annotated[int, at_least(1)] = 3,
     batch_size: Annotated[int, at_least(1)] = 64,
     lr: Annotated[float, positive] = 0.1,
+    engine: str = "eager",
     rng: Any,
 ) -> dict[str, Any]:
     """Train densely, then with the penalty `strength` (nats) and `beta`; remove the channels with a
@@ -58,17 +60,19 @@ def run(
     from theory_lab.networks import train
 
     data = data_of(at, rng.device)
-    model = dense_model(at, rng.device, epochs=dense_epochs, batch_size=batch_size, lr=lr)
+    model = dense_model(
+        at, rng.device, engine=engine, epochs=dense_epochs, batch_size=batch_size, lr=lr
+    )
     plan = recipe(at, epochs=penalised_epochs, batch_size=batch_size, lr=lr)
     options = dict(strength=strength, beta=beta, norm=norm or None)
-    penalty = _penalised(model, data, plan, options)
+    penalty = _penalised(model, data, plan, options, engine)
     norms = torch.cat(penalty.norms()).double()
     kept, split = penalty.selected(), penalty.split()
     before = train.evaluate(model, data, train=True).loss
     random = _removed(model, _as_many(kept, at["seed"]), options)
     penalty.prune()
     zeroed = train.evaluate(model, data, train=True)
-    renewed = _renewed(model, data)
+    anew = renewed(model, data)
     tuning = recipe(
         at, epochs=tuning_epochs, batch_size=batch_size, lr=lr / 10, schedule="constant"
     )
@@ -79,7 +83,7 @@ def run(
         kept=split.kept,
         loss_before=before,
         loss_zeroed=zeroed.loss,
-        loss_reestimated=train.evaluate(renewed, data, train=True).loss,
+        loss_reestimated=train.evaluate(anew, data, train=True).loss,
         loss_random=train.evaluate(random, data, train=True).loss,
         accuracy=train.evaluate(model, data).accuracy,
         **_tuned(model, data, tuning, options, kept, BACK * before),
@@ -88,7 +92,7 @@ def run(
 
 
 def _penalised(
-    model: nn.Module, data: Dataset, plan: Any, options: dict[str, Any]
+    model: nn.Module, data: Dataset, plan: Any, options: dict[str, Any], engine: str
 ) -> ChannelGroupLasso:
     """The model trained with the penalty, in place; returns the penalty, nothing removed yet."""
     from theory_lab.networks import train
@@ -100,7 +104,7 @@ def _penalised(
         made.append(ChannelGroupLasso(model, optimizer, steps=steps, prune_at=None, **options))
         return made[0]
 
-    train.fit(model, data, plan, pruner=make, evaluate_every=plan.epochs, progress=False)
+    train.fit(model, data, plan, pruner=make, evaluate_every=0, engine=engine, progress=False)
     return made[0]
 
 
@@ -133,16 +137,6 @@ def _as_many(kept: list[Tensor], seed: int) -> list[Tensor]:
 
     generator = torch.Generator().manual_seed(seed)
     return [mask[torch.randperm(len(mask), generator=generator).to(mask.device)] for mask in kept]
-
-
-def _renewed(model: nn.Module, data: Dataset) -> nn.Module:
-    """A copy with BatchNorm's statistics estimated anew."""
-    from theory_lab.networks import train
-    from theory_lab.networks.loader import Loader
-
-    renewed = copy.deepcopy(model)
-    train.reestimate_batch_norm(renewed, Loader(data, 1000, seed=0, augment=False, drop_last=False))
-    return renewed
 
 
 def _tuned(

@@ -21,6 +21,7 @@ from theory_lab.trials.problems import Problem, data_of, fresh_model
 if TYPE_CHECKING:
     from torch import nn
 
+    from theory_lab.networks.history import History
     from theory_lab.networks.recipe import Recipe
 
 CHECKPOINTS = "THEORY_LAB_CHECKPOINTS"
@@ -37,23 +38,39 @@ def recipe(problem: Problem, **numbers: Any) -> Recipe:
     return Recipe(seed=problem["seed"], **numbers)
 
 
-def dense_model(problem: Problem, device: str, **numbers: Any) -> nn.Module:
-    """The problem's network trained without pruning by a recipe of these numbers.
+def dense_run(
+    problem: Problem,
+    device: str,
+    *,
+    engine: str = "eager",
+    evaluate_every: int = 0,
+    **numbers: Any,
+) -> tuple[nn.Module, History]:
+    """The problem's network trained without pruning by a recipe of these numbers, and its history,
+    a row every `evaluate_every` epochs (0: the last alone).
 
     Trials share it: the first one trains and keeps it, under a lock, the others read it.
     """
     from theory_lab.networks import train
 
     model, data = fresh_model(problem, device), data_of(problem, device)
-    with kept_file("dense", problem, device, **numbers) as file:
-        if file is None or not _read(model, file):
-            train.fit(
-                model, data, recipe(problem, **numbers), progress=False,
-                checkpoint=unfinished(file), checkpoint_seconds=CHECKPOINT_SECONDS,
+    how = dict(engine=engine, evaluate_every=evaluate_every)
+    with kept_file("dense", problem, device, **how, **numbers) as file:
+        history = _read(model, file)
+        if history is None:
+            history = train.fit(
+                model, data, recipe(problem, **numbers), progress=False, engine=engine,
+                evaluate_every=evaluate_every, checkpoint=unfinished(file),
+                checkpoint_seconds=CHECKPOINT_SECONDS,
             )  # fmt: skip
-            _write(model, file)
+            _write(model, history, file)
             finished(file)
-    return model
+    return model, history
+
+
+def dense_model(problem: Problem, device: str, **options: Any) -> nn.Module:
+    """The model of a `dense_run` with these options."""
+    return dense_run(problem, device, **options)[0]
 
 
 @contextlib.contextmanager
@@ -69,6 +86,8 @@ def kept_file(kind: str, problem: Problem, device: str, **numbers: Any) -> Itera
     content = [kind, dict(problem), device, numbers, _code()]
     file = Path(folder) / f"{kind}-{hashlib.sha256(canonical_json(content).encode()).hexdigest()}"
     file.parent.mkdir(parents=True, exist_ok=True)
+    # The lock's own file stays: whoever waits for it holds it open, and one who came after its
+    # removal would lock another file of the same name.
     with FileLock(file.with_suffix(".lock")):
         yield file
 
@@ -84,27 +103,31 @@ def finished(file: Path | None) -> None:
         file.with_suffix(".unfinished").unlink(missing_ok=True)
 
 
-def _read(model: nn.Module, file: Path) -> bool:
-    """Load what is kept; False where there is nothing, or nothing whole."""
+def _read(model: nn.Module, file: Path | None) -> History | None:
+    """Load what is kept; None where there is nothing, or nothing whole."""
     import torch
 
+    from theory_lab.networks.history import History
+
+    if file is None:
+        return None
     try:
-        state = torch.load(file, map_location=next(model.parameters()).device, weights_only=True)
+        kept = torch.load(file, map_location=next(model.parameters()).device, weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):
-        return False
-    model.load_state_dict(state)
+        return None
+    model.load_state_dict(kept["model"])
     model.eval()
-    return True
+    return History(**kept["history"])
 
 
-def _write(model: nn.Module, file: Path | None) -> None:
+def _write(model: nn.Module, history: History, file: Path | None) -> None:
     """By rename."""
     import torch
 
     if file is None:
         return
     part = file.with_suffix(".part")
-    torch.save(model.state_dict(), part)
+    torch.save({"model": model.state_dict(), "history": history.as_dict()}, part)
     os.replace(part, file)
 
 
