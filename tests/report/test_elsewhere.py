@@ -4,48 +4,31 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from tests.report import toys
-from theory_lab.core import Record, Study
-from theory_lab.lab.assess import assess
-from theory_lab.lab.desk import Elsewhere, Judgement
-from theory_lab.lab.evidence_file import EvidenceFile
+from theory_lab.core import Study
+from theory_lab.lab.desk import Judgement
 from theory_lab.report import figures, paper_checks, tables, write
 from theory_lab.report.html import page
 
-DEVICE = "A GPU <8>"
-
-
-def elsewhere(
-    judgement: Judgement, stem: str = "there", lacking: int = 0, factor: float = 3.0
-) -> Elsewhere:
-    """The records of a judgement, without the first `lacking` ones and all products times `factor`,
-    as an evidence file."""
-    cells = list(judgement.records)[lacking:]
-    records = {cell: _scaled(judgement.records[cell], factor) for cell in cells}
-    origin = {"device": DEVICE, "versions": {"numpy": "2.0"}, "commit": "abc"}
-    file = EvidenceFile(Path(f"{stem}.jsonl.xz"), "toy", "quick", [], origin, records)
-    plan = judgement.desk.plan
-    return Elsewhere(file, plan, assess(plan, records.get))
-
-
-def _scaled(record: Record, factor: float) -> Record:
-    product = record.results["product"]
-    scaled = replace(product, low=product.low * factor, high=product.high * factor)
-    return replace(record, results={**record.results, "product": scaled})
+SHORT = replace(toys.STUDY, figures=[toys.SWEEP])
 
 
 def with_evidence(study: Study = toys.STUDY, **options) -> Judgement:
     here = toys.judged(study)
-    return replace(here, elsewhere=[elsewhere(here, **options)])
+    return replace(here, elsewhere=[toys.elsewhere(here, **options)])
 
 
 def figures_of(judgement: Judgement) -> dict[str, figures.Drawn]:
     return {one.figure.id: one for one in figures.draw_all(judgement)}
+
+
+@pytest.fixture(scope="module")
+def both() -> dict[str, figures.Drawn]:
+    return figures_of(with_evidence())
 
 
 def products(one: figures.Drawn) -> pd.DataFrame:
@@ -53,8 +36,8 @@ def products(one: figures.Drawn) -> pd.DataFrame:
     return table[(table["panel"] == 1) & (table["shown"] == "measured")]
 
 
-def test_evidence_has_a_figure_of_its_own_beside_the_local_one():
-    drawn = figures_of(with_evidence())
+def test_evidence_has_a_figure_of_its_own_beside_the_local_one(both):
+    drawn = both
     assert list(drawn) == ["toy_sweep", "toy_against", "toy_sweep.there", "toy_against.there"]
     assert [one.place for one in drawn.values()] == [0, 0, 1, 1]
     here, there = (products(drawn[name]).set_index(["series", "x"]) for name in ("toy_sweep", "toy_sweep.there"))  # fmt: skip
@@ -63,33 +46,35 @@ def test_evidence_has_a_figure_of_its_own_beside_the_local_one():
     assert drawn["toy_sweep"].png == figures_of(toys.judged())["toy_sweep"].png
 
 
-def test_it_says_on_what_it_was_measured():
-    one = figures_of(with_evidence())["toy_sweep.there"]
-    assert one.figure.caption.endswith(f"Measured on {DEVICE}.")
-    assert one.figure.heading == f"Measured on {DEVICE}"
+def test_it_says_on_what_it_was_measured(both):
+    one = both["toy_sweep.there"]
+    assert one.figure.caption.endswith(f"Measured on {toys.DEVICE}.")
+    assert one.figure.heading == f"Measured on {toys.DEVICE}"
     assert "2.0" not in one.figure.heading, "no versions in what is drawn"
 
 
 def test_without_records_no_figure_of_evidence_is_drawn():
     cells = len(toys.judged().records)
-    drawn = figures_of(with_evidence(lacking=cells))
-    assert not drawn["toy_sweep.there"].is_drawn
-    assert drawn["toy_sweep.there"].lacking.startswith("There is no record of toy.products")
-    assert drawn["toy_sweep"].is_drawn
+    one = figures_of(with_evidence(SHORT, lacking=cells))["toy_sweep.there"]
+    assert not one.is_drawn
+    assert one.lacking.startswith("There is no record of toy.products")
 
 
 def test_claims_that_the_evidence_was_not_asked_about_have_no_figure_there():
-    here = toys.judged()
-    only = Study("toy", claims=[toys.MEAN], cases=toys.STUDY.cases, figures=[toys.SWEEP])
-    there = elsewhere(toys.judged(only))
-    assert "toy_sweep.there" not in figures_of(replace(here, elsewhere=[there]))
+    here = toys.judged(replace(toys.STUDY, figures=[toys.AGAINST]))
+    only = Study("toy", claims=[toys.MEAN], cases=toys.STUDY.cases)
+    there = toys.elsewhere(toys.judged(only))
+    assert "toy_against.there" in figures_of(replace(here, elsewhere=[there]))
+    halves = replace(toys.AGAINST, claims=[toys.HALVES])
+    here = toys.judged(replace(toys.STUDY, figures=[halves]))
+    assert set(figures_of(replace(here, elsewhere=[there]))) == {"toy_against"}
 
 
 def test_evidence_of_older_code_that_lacks_what_is_drawn_today_is_no_error():
-    there = elsewhere(toys.judged())
+    there = toys.elsewhere(toys.judged())
     old = {cell: replace(record, trace={}) for cell, record in there.file.records.items()}
     file = replace(there.file, records=old)
-    judgement = replace(toys.judged(), elsewhere=[replace(there, file=file)])
+    judgement = replace(toys.judged(SHORT), elsewhere=[replace(there, file=file)])
     one = figures_of(judgement)["toy_sweep.there"]
     assert not one.is_drawn
     assert "has no 'path' to draw" in one.lacking
@@ -109,28 +94,28 @@ def test_the_report_names_them_under_their_evidence(tmp_path):
 
 
 def test_what_is_no_longer_drawn_is_not_left_behind(tmp_path):
-    write([with_evidence()], tmp_path, "quick")
-    others = [tmp_path / "figures" / name for name in ("toy_sweeping.png", "another.there.png")]
+    study = replace(toys.STUDY, figures=[toys.AGAINST])
+    write([with_evidence(study)], tmp_path, "quick")
+    others = [tmp_path / "figures" / name for name in ("toy_against_all.png", "another.there.png")]
     for other in others:
         other.write_bytes(b"of another study")
-    assert (tmp_path / "figures" / "toy_sweep.there.png").exists()
-    write([with_evidence(stem="later")], tmp_path, "quick")
+    assert (tmp_path / "figures" / "toy_against.there.png").exists()
+    write([with_evidence(study, stem="later")], tmp_path, "quick")
     left = {file.name for file in (tmp_path / "figures").glob("*.png")}
     assert left == {
-        "toy_sweep.png", "toy_against.png", "toy_sweep.later.png", "toy_against.later.png",
+        "toy_against.png", "toy_against.later.png",
         *(other.name for other in others),
     }  # fmt: skip
     assert not list((tmp_path / "figures").glob("*.there.csv"))
 
 
-@pytest.mark.parametrize("count", [1, 2])
-def test_every_evidence_file_has_a_place_of_its_own(count):
-    here = toys.judged()
-    there = [elsewhere(here, stem=f"place{number}") for number in range(count)]
+def test_every_evidence_file_has_a_place_of_its_own():
+    here = toys.judged(replace(toys.STUDY, figures=[toys.AGAINST]))
+    there = [toys.elsewhere(here, stem=f"place{number}") for number in range(2)]
     judgement = replace(here, elsewhere=there)
     part, drawn = tables.study_part(judgement), figures.draw_all(judgement)
     text = paper_checks.markdown([part], {part.id: drawn}, "")
     html = page([part], {part.id: drawn})
-    for number in range(count):
+    for number in range(2):
         assert f"Figures of elsewhere {number + 1}: " in text
-        assert f'id="figure-toy_sweep.place{number}"' in html
+        assert f'id="figure-toy_against.place{number}"' in html
