@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure as Canvas
     from matplotlib.lines import Line2D
+    from PIL.Image import Image
 
 Limits = tuple[float | None, float | None]
 
 DPI = 160
 COLOURS_KEPT = 96
-"""Colours of the palette that a PNG keeps, anti-aliasing included: those that cover most, so that
-the colour of a single marker is kept too."""
+"""Colours of the palette that a PNG keeps, anti-aliasing included."""
 
 SHORT = 150
 """Ratio of the ends up to which a logarithmic axis is short."""
@@ -187,15 +187,29 @@ def _letters(label: str) -> int:
 
 def png(figure: Canvas) -> bytes:
     """The figure as a PNG with a small palette and no metadata: same figure, same bytes."""
-    from PIL import Image
+    from PIL import Image as images
 
     raw, small = io.BytesIO(), io.BytesIO()
     with settings():
         figure.savefig(raw, format="png", dpi=DPI, metadata={"Software": None})
     raw.seek(0)
-    with Image.open(raw) as image:
-        palette = image.convert("RGB").quantize(
-            COLOURS_KEPT, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
-        )
-    palette.save(small, format="PNG", optimize=True)
+    with images.open(raw) as image:
+        few = _few_colours(image.convert("RGB"))
+    few.save(small, format="PNG", optimize=True)
     return small.getvalue()
+
+
+def _few_colours(image: Image) -> Image:
+    """The image with COLOURS_KEPT colours. Those that cover most keep the colour of a single marker;
+    the mean of the pixels that each stands for then makes greys grey again."""
+    from PIL.Image import Dither, Quantize
+
+    few = image.quantize(COLOURS_KEPT, method=Quantize.MAXCOVERAGE, dither=Dither.NONE)
+    place = np.asarray(few).ravel()
+    count = np.maximum(np.bincount(place, minlength=COLOURS_KEPT), 1)
+    sums = [
+        np.bincount(place, weights=colour.ravel(), minlength=COLOURS_KEPT)
+        for colour in np.moveaxis(np.asarray(image), -1, 0)
+    ]
+    few.putpalette(np.round(np.stack(sums, axis=1) / count[:, None]).astype(np.uint8).tobytes())
+    return few
