@@ -68,9 +68,7 @@ def test_nothing_is_left_of_a_figure_without_any_record():
     nowhere = replace(EACH, plot=EACH.panels[1])
     found = drawn(nowhere)
     assert not any(one.is_drawn for one in found.values())
-    assert {one.lacking for one in found.values()} == {
-        "None of its claims has a case inside the conditions."
-    }
+    assert {one.lacking for one in found.values()} == {"There is no record of its cases."}
 
 
 def test_only_the_cases_of_its_claims_are_shown():
@@ -82,8 +80,11 @@ def test_only_the_cases_of_its_claims_are_shown():
     assert set(drawn(EACH, study)) == {"each.1"}
 
 
-def test_without_a_record_of_its_claims_there_is_no_version(material):
-    assert EACH.versions(replace(material, cases={})) == []
+def test_without_a_record_of_its_claims_it_is_not_drawn_and_says_so():
+    judgement = toys.judged(replace(toys.STUDY, figures=[EACH]))
+    (one,) = figures.draw_all(replace(judgement, records={}))
+    assert (one.figure.id, one.is_drawn) == ("each", False)
+    assert one.lacking == "There is no record of its cases."
 
 
 @pytest.fixture(scope="module")

@@ -62,11 +62,12 @@ class Figure:
         return self.plot if isinstance(self.plot, Sequence) else [self.plot]
 
     def versions(self, material: Material) -> list[tuple[Figure, Material]]:
-        """The figure with what it is drawn from; several, or none, with `each`."""
+        """The figure with what it is drawn from; several with `each`, if there are records."""
         if not self.each:
             return [(self, material)]
         parts = material.split(self.each, self.claim_ids)
-        return [(self._version(part.records[0]), part) for part in parts]
+        versions = [(self._version(part.records[0]), part) for part in parts]
+        return versions or [(self, replace(material, records=(), partial=True))]
 
     def _version(self, record: Record) -> Figure:
         values = [re.sub(r"[^\w.-]+", "_", str(record.params[name])) for name in self.each]
@@ -94,6 +95,8 @@ class Figure:
         from theory_lab.report.plots import style
 
         panels = list(self._tables(material))
+        if not panels:
+            raise NothingToDraw("There is no record of its cases.")
         if not any(len(table) for _, table in panels):
             raise NothingToDraw("None of its claims has a case inside the conditions.")
         with style.settings():
