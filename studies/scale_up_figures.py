@@ -129,7 +129,8 @@ VALLEY = Figure(
 ATTENTION = Figure(
     "attention_and_acdc",
     "Square blocks pruned to 95 % sparsity. Test accuracy and sparsity in the course of training (means"
-    " over the seeds): SequentialAttention++ prunes block after block, ACDC at once.",
+    " over the seeds): SequentialAttention++ prunes block after block, ACDC at once."
+    " Between two evaluations nothing is seen.",
     [orders.ATTENTION.claim],
     [
         Curves(
