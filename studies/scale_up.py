@@ -29,7 +29,7 @@ RANK = dict(
 )  # fmt: skip
 RANK_BN = RANK | dict(net="resnet8w16")
 DIRECTIONAL = dict(data="digits", net="mlp-64-128-10", epochs=50, batch_size=64, lr=0.1)
-CURVE_EPOCHS = 10
+CURVE_EPOCHS = 5
 CHANNELS = dict(data="digits", net="resnet8w8")
 PLAIN_CHANNELS = dict(data="digits", net="mlp-64-64-64-10")
 MNIST = dict(data="mnist_test3000", net="lenet_300_100")
@@ -75,7 +75,7 @@ def cases(preset: str, options: Options) -> list[Case]:
             *grid(claims=[channels.UNPENALISED], strength=0.0, beta=0.01,
                   dense_epochs=20, penalised_epochs=20, tuning_epochs=5, **on),
             *grid(claims=directional.CLAIMS, strength=5e-4, exponent=[0.51, 0.6], epochs=40,
-                  curve_epochs=CURVE_EPOCHS, **on),
+                  curve_epochs=10, hessian_size=10_000, products=100, **on),
         ]  # fmt: skip
     full = preset == "full"
     found = [
@@ -249,8 +249,8 @@ STUDY = Study(
     options=Options,
     presets=("quick", "full", "cuda"),
     order=order,
-    smoke=dict(epochs=1, curve_epochs=1, train_size=256, test_size=200, batch_size=64, every=1, dense_epochs=1,
-               penalised_epochs=1, tuning_epochs=1),
+    smoke=dict(epochs=1, train_size=256, test_size=200, batch_size=64, every=1, dense_epochs=1,
+               penalised_epochs=1, tuning_epochs=1, curve_epochs=1, hessian_size=16, products=20),
 )  # fmt: skip
 
 if __name__ == "__main__":

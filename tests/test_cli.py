@@ -332,3 +332,37 @@ def test_missing_data_stops_only_what_needs_it(jobs: str, lab: Lab) -> None:
     assert "The data file x.npz is missing" in ended.err
     assert "Traceback" not in ended.err
     assert len(lab.contents()) == 6
+
+
+TWO_CLAIMS = (
+    'STUDY = Study("toy", claims=[WEIGHT],',
+    """HEAVY = Claim(
+        "toy.heavy", WEIGHT.source, "The weight is at least n.", draw=draw, run=run,
+        measure="weight", relation=">=", predict=lambda f: f["n"],
+    )
+    STUDY = Study("toy", claims=[WEIGHT, HEAVY],""",
+)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "chosen"),
+    [("heavy", {"toy.heavy"}), ("toy.w*t", {"toy.weight"}), ("toy", {"toy.heavy", "toy.weight"})],
+)
+def test_claims_are_chosen_by_a_part_of_their_name(
+    pattern: str, chosen: set[str], lab: Lab
+) -> None:
+    lab.write(toys.weight(TWO_CLAIMS, (CASES, 'cases=grid(n=2, claims=["toy.weight"])'
+                                       ' + grid(n=[3, 4], claims=["toy.heavy"])')))  # fmt: skip
+    ended = lab.run("-k", pattern, "--json")
+    assert {row["id"] for row in json.loads(ended.out)} == chosen
+    cells = {"toy.weight": 1, "toy.heavy": 2}
+    assert len(lab.records()) == sum(cells[name] for name in chosen)
+    judged = lab("judge", "toy.py", "-k", pattern, "--json")
+    assert {row["id"] for row in json.loads(judged.out)} == chosen
+    assert lab("challenge", "toy.py", "-k", "nothing like it").code == 2
+
+
+def test_patterns_that_no_claim_has(lab: Lab, is_one_sentence: Sentence) -> None:
+    lab.write(toys.weight())
+    ended = lab.run("-k", "wait", "-k", "see")
+    require_refused(ended, is_one_sentence, "No claim has 'wait' or 'see' in its id")

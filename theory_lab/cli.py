@@ -40,6 +40,12 @@ def _shared(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
+_chosen = click.option(
+    "-k", "--claims", "patterns", multiple=True, metavar="PATTERN",
+    help="Only claims with this in their id (* and ? as in the shell); may be repeated.",
+)  # fmt: skip
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def cli() -> None:
@@ -79,6 +85,7 @@ def show(claim: str, study: str | None) -> None:
 
 @cli.command(context_settings=_FLAGS)
 @_shared
+@_chosen
 @click.option(
     "--jobs",
     type=click.IntRange(min=0),
@@ -110,7 +117,7 @@ def show(claim: str, study: str | None) -> None:
 )
 def run(
     names: Sequence[str], preset: str, out: Path, device: str, as_json: bool, jobs: int | None, smoke: bool,
-    deadline: float | None, timeout: float, keep_stale: bool,
+    deadline: float | None, timeout: float, keep_stale: bool, patterns: Sequence[str],
 ) -> None:  # fmt: skip
     """Measure what the ledger does not have yet, then judge."""
     from theory_lab import console
@@ -118,7 +125,7 @@ def run(
     from theory_lab.lab.desk import judge
     from theory_lab.lab.mending import open_mended
 
-    desks = _desks(names, preset, smoke)
+    desks = _desks(names, preset, smoke, patterns)
     for desk in desks:
         desk.require(device)
     jobs = runner.default_jobs() if jobs is None else jobs
@@ -144,12 +151,14 @@ def run(
 
 @cli.command(context_settings=_FLAGS)
 @_shared
+@_chosen
 @click.option("--smoke", is_flag=True, help="Judge the records of `run --smoke`.")
 def judge(
-    names: Sequence[str], preset: str, out: Path, device: str, as_json: bool, smoke: bool
-) -> None:
+    names: Sequence[str], preset: str, out: Path, device: str, as_json: bool, smoke: bool,
+    patterns: Sequence[str],
+) -> None:  # fmt: skip
     """Judge every claim on the records that the ledger has."""
-    judgements = _judged(names, preset, out, device, smoke)
+    judgements = _judged(names, preset, out, device, smoke, patterns)
     _print_judgements(judgements, as_json)
     if any(j.fails for j in judgements):
         _exit(FAILED)
@@ -158,12 +167,20 @@ def judge(
 
 @cli.command(context_settings=_FLAGS)
 @_shared
-def challenge(names: Sequence[str], preset: str, out: Path, device: str, as_json: bool) -> None:
+@_chosen
+def challenge(
+    names: Sequence[str],
+    preset: str,
+    out: Path,
+    device: str,
+    as_json: bool,
+    patterns: Sequence[str],
+) -> None:
     """Change every prediction and see whether the records notice."""
     from theory_lab import console
     from theory_lab.lab.mutants import challenge as challenge_claim
 
-    judgements = _judged(names, preset, out, device)
+    judgements = _judged(names, preset, out, device, patterns=patterns)
     found = [c for j in judgements for a in j.assessments for c in challenge_claim(a)]
     if as_json:
         _print_json([{"claim": c.claim, "mutant": c.mutant, "class": c.verdict} for c in found])
@@ -224,8 +241,12 @@ def doctor(out: Path) -> None:
     _exit(WELL if all(f.well for f in findings) else StorageError.exit_code)
 
 
-def _desks(names: Sequence[str], preset: str, smoke: bool = False) -> list[Desk]:
-    """The studies that are asked for; what begins with a dash is for the study."""
+def _desks(
+    names: Sequence[str], preset: str, smoke: bool = False, patterns: Sequence[str] = ()
+) -> list[Desk]:
+    """The studies that are asked for; what begins with a dash is for the study.
+
+    With `patterns` only those that have such claims."""
     from theory_lab.core import UsageError
     from theory_lab.lab import catalogue
     from theory_lab.lab.desk import lay_out
@@ -234,7 +255,13 @@ def _desks(names: Sequence[str], preset: str, smoke: bool = False) -> list[Desk]
     asked = list(names[:first_flag]) or [str(file) for file in catalogue.study_files()]
     if not asked:
         raise UsageError("There is no study in ./studies; give the path of a study's file.")
-    return [lay_out(name, preset, names[first_flag:], smoke) for name in asked]
+    desks = [lay_out(name, preset, names[first_flag:], smoke, patterns) for name in asked]
+    found = [desk for desk in desks if desk.plan.claims]
+    if patterns and not found:
+        raise UsageError(
+            f"No claim has {' or '.join(map(repr, patterns))} in its id; theory-lab list shows them."
+        )
+    return found if patterns else desks
 
 
 def _ledger(out: Path, device: str = "cpu", smoke: bool = False) -> Path:
@@ -244,13 +271,14 @@ def _ledger(out: Path, device: str = "cpu", smoke: bool = False) -> Path:
 
 
 def _judged(
-    names: Sequence[str], preset: str, out: Path, device: str, smoke: bool = False
-) -> list[Judgement]:
+    names: Sequence[str], preset: str, out: Path, device: str, smoke: bool = False,
+    patterns: Sequence[str] = (),
+) -> list[Judgement]:  # fmt: skip
     from theory_lab import console
     from theory_lab.lab.desk import judge
     from theory_lab.lab.ledger import Ledger
 
-    desks = _desks(names, preset, smoke)
+    desks = _desks(names, preset, smoke, patterns)
     with Ledger(_ledger(out, device, smoke), readonly=True) as ledger:
         judgements = [judge(desk, ledger) for desk in desks]
     for judgement in judgements:

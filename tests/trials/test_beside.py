@@ -122,6 +122,19 @@ def test_curves_and_independent_runs_are_measured_where_asked_for() -> None:
     assert found["barrier_curve"] == max(curve) - max(curve[0], curve[-1])
 
 
+def test_a_hessian_of_a_part_of_the_data_is_that_of_its_first_examples() -> None:
+    batches = [(torch.arange(4.0), torch.arange(4)), (torch.arange(4.0, 7.0), torch.arange(4, 7))]
+    for size, wanted in ((0, [4, 3]), (3, [3]), (4, [4]), (6, [4, 2]), (100, [4, 3])):
+        part = directional._first(batches, size)
+        assert [len(labels) for _, labels in part] == wanted
+        assert torch.cat([inputs for inputs, _ in part]).tolist() == list(range(sum(wanted)))
+    all_of_it = run(directional, problem(), **STEEP)
+    few = run(directional, problem(), hessian_size=50, products=12, **STEEP)
+    assert few["share"] != all_of_it["share"]
+    assert few["hessian_residual"] > all_of_it["hessian_residual"]
+    assert few["barrier"] == all_of_it["barrier"]
+
+
 MLPS = ("mlp-64-300-100-10", "lenet_300_100")
 
 

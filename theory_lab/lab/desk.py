@@ -72,12 +72,18 @@ class Judgement:
         )
 
 
-def lay_out(name: str, preset: str, flags: Sequence[str] = (), smoke: bool = False) -> Desk:
-    """Find and plan a study, given by file or by name."""
+def lay_out(
+    name: str,
+    preset: str,
+    flags: Sequence[str] = (),
+    smoke: bool = False,
+    patterns: Sequence[str] = (),
+) -> Desk:
+    """Find and plan a study, given by file or by name, or its claims of these patterns alone."""
     file = catalogue.find(name)
     study = catalogue.load(file)
     options: Any = parse_options(study, flags)
-    return Desk(file, study, plan(study, preset, options, smoke))
+    return Desk(file, study, plan(study, preset, options, smoke, patterns))
 
 
 def judge(desk: Desk, ledger: Ledger) -> Judgement:

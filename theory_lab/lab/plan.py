@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -66,18 +67,30 @@ class Plan:
         return sorted(cells, key=lambda c: order(dict(c.params), c.replicate)) if order else cells
 
 
-def plan(study: Study, preset: str, options: Any = None, smoke: bool = False) -> Plan:
+def plan(
+    study: Study,
+    preset: str,
+    options: Any = None,
+    smoke: bool = False,
+    patterns: Sequence[str] = (),
+) -> Plan:
     """Lay out a study; UsageError for anything that its experiments do not accept.
 
+    `patterns`: only the claims whose id one of them is a part of, `*` and `?` as in the shell.
     `smoke` keeps one case for each claim and control, with one replicate (two where a reduction
     pools them) and the study's own `smoke` sizes, so that every path is walked in seconds.
     """
     cases = study.cases_of(preset, options)
     controls = study.controls_of(preset, options)
     sizes = study.smoke if smoke else None
+    claims = [claim for claim in study.claims if _is_asked_for(claim, patterns)]
     return Plan(
-        study, preset, tuple(_claim_plan(claim, cases, controls, sizes) for claim in study.claims)
+        study, preset, tuple(_claim_plan(claim, cases, controls, sizes) for claim in claims)
     )
+
+
+def _is_asked_for(claim: Claim, patterns: Sequence[str]) -> bool:
+    return not patterns or any(fnmatch.fnmatchcase(claim.id, f"*{part}*") for part in patterns)
 
 
 Sizes = Mapping[str, Any] | None

@@ -6,6 +6,7 @@ constant learning rate, as there.
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Annotated, Any
 
 from theory_lab.core import Claim, Experiment, Source
@@ -14,21 +15,27 @@ from theory_lab.core.reduce import each, paired_difference
 from theory_lab.core.types import ENOUGH_SEEDS
 from theory_lab.trials import levels
 from theory_lab.trials.copies import plain_batches, pruned_like
-from theory_lab.trials.problems import data_of, draw, fresh_model
+from theory_lab.trials.problems import Count, data_of, draw, fresh_model
 from theory_lab.trials.recipes import dense_model, recipe
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from theory_lab.networks.datasets import Dataset
+    from theory_lab.networks.history import History
     from theory_lab.networks.measures import Curve
+    from theory_lab.networks.recipe import Recipe
 
     Weights = dict[str, Tensor]
+    Batches = list[tuple[Tensor, Tensor]]
 
 PAPER = "arXiv:2006.09358"
 TOP = 10
 """Eigenvectors of the Hessian, as in the paper."""
 OTHER_SEED = 1
 """Added to the problem's seed: an independent SGD run."""
+ROWS = 5
+"""Epochs between two looks at gRDA's sparsity."""
 POINTS = 11
 """At which the loss on a line or a curve is measured."""
 BARRIERS = dict(
@@ -48,6 +55,8 @@ def run(
     weight_decay: Annotated[float, nonnegative] = 0.0,
     curve_epochs: Annotated[int, at_least(0)] = 0,
     independent: bool = False,
+    hessian_size: Count = 0,
+    products: Annotated[int, at_least(TOP)] = 100,
     engine: str = "eager",
     rng: Any,
 ) -> dict[str, Any]:
@@ -59,11 +68,11 @@ def run(
     between them, trained for `curve_epochs` (0: none); `barrier_independent`, where `independent`:
     on the straight line between two SGD runs of different seeds. `share`: of the displacement SGD
     to gRDA in the top eigenvectors of the Hessian at SGD, `share_magnitude`: of that from SGD to
-    its pruned copy (0 where nothing is pruned); `share_random`: sqrt(k / d).
+    its pruned copy (0 where nothing is pruned); `share_random`: sqrt(k / d). The Hessian is that of
+    `hessian_size` training examples (0: all), its eigenvectors are found in at most `products`
+    products, to `hessian_residual`.
     """
-    from theory_lab.networks import train
     from theory_lab.networks.measures import straight_line
-    from theory_lab.networks.optim import GRDA
 
     numbers = dict(
         epochs=epochs, batch_size=batch_size, lr=lr, momentum=0.0, weight_decay=weight_decay,
@@ -72,8 +81,7 @@ def run(
     data, plan = data_of(at, rng.device), recipe(at, **numbers)
     sgd = dense_model(at, rng.device, engine=engine, **numbers)
     grda = fresh_model(at, rng.device)
-    optimizer = GRDA(grda.parameters(), lr=lr, c=strength, mu=exponent)
-    history = train.fit(grda, data, plan, optimizer=optimizer, engine=engine, progress=False)
+    history = _train_grda(grda, data, plan, strength, exponent, engine)
     pruned, zeros = pruned_like(sgd, grda, data)
     batches = list(plain_batches(data))
     ends = sgd, _weights(sgd), _weights(grda)
@@ -87,17 +95,31 @@ def run(
     return dict(
         sparsity=zeros,
         **_fits(data, grda=grda, sgd=sgd, magnitude=pruned),
-        **_shares(sgd, grda, pruned if zeros else None, batches),
+        **_shares(sgd, grda, pruned if zeros else None, _first(batches, hessian_size), products),
         **{BARRIERS[name]: _barrier(curve) for name, curve in found.items()},
         trace=dict(
             position=found["line"].positions,
-            epoch_sparsity=history.sparsity,
+            step=history.step,
+            step_sparsity=history.sparsity,
             **{name: _losses(curve) for name, curve in found.items()},
         ),
     )
 
 
-def _fits(data: Any, **models: nn.Module) -> dict[str, float]:
+def _train_grda(
+    model: nn.Module, data: Dataset, plan: Recipe, c: float, mu: float, engine: str
+) -> History:
+    """Train the model by gRDA, in place."""
+    from theory_lab.networks import train
+    from theory_lab.networks.optim import GRDA
+
+    optimizer = GRDA(model.parameters(), lr=plan.lr, c=c, mu=mu)
+    return train.fit(
+        model, data, plan, optimizer=optimizer, engine=engine, evaluate_every=ROWS, progress=False
+    )
+
+
+def _fits(data: Dataset, **models: nn.Module) -> dict[str, float]:
     """Training loss and test accuracy of each."""
     from theory_lab.networks import train
 
@@ -105,21 +127,37 @@ def _fits(data: Any, **models: nn.Module) -> dict[str, float]:
     return losses | {f"accuracy_{n}": train.evaluate(m, data).accuracy for n, m in models.items()}
 
 
-def _shares(sgd: nn.Module, grda: nn.Module, pruned: nn.Module | None, batches: Any) -> Any:
+def _first(batches: Batches, size: int) -> Batches:
+    """The first `size` examples of the batches; 0: all."""
+    if not size:
+        return batches
+    before = itertools.accumulate((len(labels) for _, labels in batches), initial=0)
+    left = [size - count for count in before]
+    return [(x[:n], y[:n]) for (x, y), n in zip(batches, left, strict=False) if n > 0]
+
+
+def _shares(
+    sgd: nn.Module, grda: nn.Module, pruned: nn.Module | None, batches: Batches, products: int
+) -> dict[str, float]:
     """Of the displacements from SGD in the top of its Hessian."""
     from theory_lab.networks.measures import Eigenspace
 
-    top = Eigenspace(sgd, batches, TOP)
+    top = Eigenspace(sgd, batches, TOP, steps=products)
     found = top.share(_displacement(sgd, grda))
     return dict(
         share=found.share,
         share_random=found.baseline,
+        hessian_residual=found.residual,
         share_magnitude=top.share(_displacement(sgd, pruned)).share if pruned else 0.0,
     )
 
 
 def _curve(
-    ends: tuple[nn.Module, Weights, Weights], data: Any, batches: Any, epochs: int, plan: Any
+    ends: tuple[nn.Module, Weights, Weights],
+    data: Dataset,
+    batches: Batches,
+    epochs: int,
+    plan: Recipe,
 ) -> Curve:
     """The Bézier curve between the ends, trained at the learning rate and on the batches of both."""
     from theory_lab.networks.loader import Loader

@@ -141,9 +141,9 @@ def _larger_gap(method: str) -> Claim:
     return Claim(
         f"trials.effective.{name}",
         Source(PAPER, "direct against effective compression of scores and of SynFlow"),
-        f"Pruned by {method} after its training, to so few weights as these, a network loses a fifth"
-        " of the kept weights more to dead ends than pruned by SynFlow at the same point: its"
-        " effective compression is at least 1.25 times the direct one.",
+        f"Pruned by {method} after its training, a network loses to dead ends a share of its kept"
+        " weights that is larger by .2 than where SynFlow prunes it to the same direct compression:"
+        " its effective compression is at least 1.25 times the direct one.",
         relation=">=",
         experiment=EFFECTIVE,
         measure=paired_contrast("lost", "method", method, "SynFlow", level=levels.LEVEL),

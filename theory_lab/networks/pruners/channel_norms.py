@@ -2,13 +2,14 @@
 
 A channel c of C is one output of a layer: its filter w_c (and bias b_c), under BatchNorm its scale
 and shift (gamma_c, beta_c), and the weights W'_{o,c} (all taps) with which the output o of the one
-layer that reads it does so. All functions return squared norms (C,), differentiable.
+layer that reads it does so. Norms are functions of several layers' channels, and return a list of
+squared norms (C,), differentiable.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -86,22 +87,30 @@ def variance_shares(variances: Tensor, outgoing: Tensor) -> Tensor:
     """
     total = outgoing @ variances
     alive = total > 0
-    inverse = torch.where(alive, 1 / torch.where(alive, total, 1), 0)
-    outputs = alive.sum().clamp(min=1).to(variances.dtype)
-    return variances.numel() / outputs * variances * (inverse @ outgoing)
+    inverse = torch.where(alive, total, torch.inf).reciprocal()
+    outputs = alive.sum(dtype=variances.dtype).clamp(min=1)
+    return variances * (inverse @ outgoing) * (variances.numel() / outputs)
 
 
-def share(channels: Channels) -> Tensor:
-    """`variance_shares` of a BatchNorm's channels, with e_c = `relu_variance`.
+def share(layers: Sequence[Channels]) -> list[Tensor]:
+    """`variance_shares` of BatchNorms' channels, with e_c = `relu_variance`.
 
     Unchanged by what leaves the network unchanged: the scale of a filter, of an output of the next
     (normalised) layer, of all (gamma, beta), and of one against W'_{:,c}. No gradient to W': a
     dying channel then decays exponentially in (gamma, beta).
     """
-    gamma, beta = channels.affine()
+    gammas, betas = zip(*(channels.affine() for channels in layers), strict=True)
+    # all layers together: a dozen entries each, and it is the number of operations that costs
+    variances = relu_variance(torch.cat(gammas), torch.cat(betas))
+    parts = variances.split([channels.count for channels in layers])
+    pairs = zip(parts, layers, strict=True)
+    return [variance_shares(e, _outgoing(read)).to(gammas[0].dtype) for e, read in pairs]
+
+
+def _outgoing(channels: Channels) -> Tensor:
+    """|W'_oc|^2 (C', C), a constant, in float64."""
     read = channels.read.detach()
-    outgoing = read.reshape(read.shape[0], channels.count, -1).square().sum(2)
-    return variance_shares(relu_variance(gamma, beta), outgoing.double()).to(gamma.dtype)
+    return read.reshape(read.shape[0], channels.count, -1).square().sum(2).double()
 
 
 def filter_norm(channels: Channels) -> Tensor:
@@ -128,10 +137,18 @@ def relative_affine(channels: Channels) -> Tensor:
     return squared / squared.mean()
 
 
-NORMS: dict[str, Callable[[Channels], Tensor]] = {
+Norm = Callable[[Sequence[Channels]], list[Tensor]]
+
+
+def _layer_by_layer(norm: Callable[[Channels], Tensor]) -> Norm:
+    return lambda layers: [norm(channels) for channels in layers]
+
+
+NORMS: dict[str, Norm] = {
     "share": share,
-    "incoming": incoming,
-    "filter": filter_norm,
-    "affine": affine,
-    "relative_affine": relative_affine,
+    "incoming": _layer_by_layer(incoming),
+    "filter": _layer_by_layer(filter_norm),
+    "affine": _layer_by_layer(affine),
+    "relative_affine": _layer_by_layer(relative_affine),
 }
+"""The norms by the names that users give."""

@@ -73,6 +73,7 @@ class ChannelGroupLasso(Pruner):
         normalised = all(found.norm is not None for found in self.channels)
         self.norm = check_choice("norm", norm or ("share" if normalised else "incoming"), NORMS)
         self.is_pruned = False
+        self._strengths = self._strength_of_each()
         self._unit = torch.ones(len(self.channels), device=self.channels[0].weight.device)
         if self.norm == "incoming":
             self._unit = torch.stack([squared.mean() for squared in self._raw()]).detach()
@@ -95,8 +96,7 @@ class ChannelGroupLasso(Pruner):
         """The penalty; 0 once the channels are pruned."""
         if self.is_pruned or not self.strength:
             return 0.0
-        means = [smoothed_norm(squared, self.beta).mean() for squared in self.squared_norms()]
-        return self.strength * torch.stack(means).mean()
+        return self._strengths @ smoothed_norm(torch.cat(self.squared_norms()), self.beta)
 
     def update(self) -> None:
         """Prune where it is due."""
@@ -167,8 +167,13 @@ class ChannelGroupLasso(Pruner):
         self.is_pruned = state["is_pruned"]
         self._unit.copy_(state["unit"])
 
+    def _strength_of_each(self) -> Tensor:
+        """strength / (layers * channels of its layer) for each channel of all layers."""
+        share = self.strength / len(self.channels)
+        return torch.cat([c.weight.new_full((c.count,), share / c.count) for c in self.channels])
+
     def _raw(self) -> list[Tensor]:
-        return [NORMS[self.norm](channels) for channels in self.channels]
+        return NORMS[self.norm](self.channels)
 
 
 def inner_channels(model: nn.Module) -> list[Channels]:
