@@ -17,6 +17,7 @@ from tests import toys
 from tests.conftest import Lab
 from theory_lab import Measurement, Record, StorageError
 from theory_lab.lab import codec, evidence_file
+from theory_lab.lab.ledger import Key
 
 floats = st.floats(allow_nan=True, allow_infinity=True)
 scalars = st.integers() | floats | st.text(max_size=8) | st.booleans()
@@ -86,6 +87,26 @@ def test_evidence_files_hold_the_records(exported: Path, lab: Lab) -> None:
         assert same(record.facts["x"], twin.facts["x"])
         assert same(record.results["weight"].low, twin.results["weight"].low)
     assert evidence_file.of_study("another") == []
+
+
+def test_short_traces_go_along_and_long_ones_stay(tmp_path: Path) -> None:
+    chance = np.random.default_rng(3)
+    short = {"norms": chance.random(1000).astype(np.float32)}
+    long = {"states": chance.random(evidence_file.TRACE_KEPT).astype(np.float32)}
+    records = [
+        Record("toy.e", {"n": n}, 0, {"n": n}, {"v": Measurement.exact(1.0)}, trace)
+        for n, trace in enumerate((short, long))
+    ]
+    file = tmp_path / "here.jsonl.xz"
+    keys = [Key("toy.e", f"{n}", "digest") for n in range(2)]
+    assert evidence_file.write("toy", "quick", [], zip(keys, records, strict=True), file) == 2
+    first, second = evidence_file.read(file).records.values()
+    assert same(first.trace["norms"], short["norms"])
+    assert second.trace == {}
+    changed = lzma.decompress(file.read_bytes()).decode().replace('"trace":"U', '"trace":"V', 1)
+    file.write_bytes(lzma.compress(changed.encode()))
+    with pytest.raises(StorageError):
+        evidence_file.read(file)
 
 
 def test_damaged_evidence_is_noticed(exported: Path, lab: Lab) -> None:

@@ -252,3 +252,12 @@ def test_declaring_a_figure_imports_no_drawing():
     code = "import sys, theory_lab.report.plots; print({'matplotlib', 'pandas', 'PIL'} & set(sys.modules))"
     asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert asked.stdout.strip() == "set()"
+
+
+def test_few_colours_are_the_right_ones(drawn):
+    """Every series keeps its colour, and the grid stays grey."""
+    with Image.open(io.BytesIO(drawn[0].png)) as image:
+        pixels = np.unique(np.asarray(image.convert("RGB")).reshape(-1, 3), axis=0).astype(int)
+    for colour in (*COLOURS[:6], "#e5e5e5"):
+        wanted = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+        assert np.abs(pixels - wanted).max(axis=1).min() <= 4, colour

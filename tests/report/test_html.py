@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -24,11 +25,18 @@ CHROMIUM = (
 )
 
 
-@pytest.fixture(scope="module")
-def text() -> str:
-    judgement = toys.judged()
+def written() -> str:
+    """The page of a study with evidence of another machine."""
+    here = toys.judged()
+    there = toys.elsewhere(here, stem="a_file_with_a_rather_long_name_" * 3)
+    judgement = replace(here, elsewhere=[there])
     part = tables.study_part(judgement)
     return page([part], {part.id: figures.draw_all(judgement)})
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return written()
 
 
 class Elements(HTMLParser):
@@ -61,7 +69,7 @@ def test_the_page_is_whole_and_loads_nothing(text):
     assert "script" not in {tag for tag, _ in elements.found}
     assert "link" not in {tag for tag, _ in elements.found}
     sources = [a["src"] for _, a in elements.found if "src" in a]
-    assert len(sources) == 2
+    assert len(sources) == 4, "two figures, here and there"
     assert all(source.startswith("data:image/png;base64,") for source in sources)
     assert all(a["href"].startswith("#") for _, a in elements.found if "href" in a)
     assert "url(" not in text
@@ -91,9 +99,7 @@ def test_a_statement_is_text(text):
 
 
 def test_the_same_page_twice(text):
-    judgement = toys.judged()
-    part = tables.study_part(judgement)
-    assert text == page([part], {part.id: figures.draw_all(judgement)})
+    assert text == written()
 
 
 def dumped_page(address: str, folder: Path, wanted: re.Pattern[str]) -> str:

@@ -152,8 +152,10 @@ def test_records_of_another_machine_stand_in_their_own_columns(text):
     judgement = toys.judged()
     origin = {"device": "A GPU | with <8>", "versions": {"numpy": "2.0"}, "commit": "abc"}
     flags = ["--net", "a|b"]
-    file = SimpleNamespace(path=Path("there.jsonl.xz"), preset="quick", flags=flags, origin=origin)
-    there = Elsewhere(file, assess(judgement.desk.plan, judgement.records.get))
+    file = SimpleNamespace(
+        path=Path("there.jsonl.xz"), preset="quick", flags=flags, origin=origin, records={}
+    )
+    there = Elsewhere(file, judgement.desk.plan, assess(judgement.desk.plan, judgement.records.get))
     both = Judgement(judgement.desk, judgement.assessments, judgement.records, 0, [], [], [there])
     text = text_of(both)
     assert "| controls broken | elsewhere 1 |" in text

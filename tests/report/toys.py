@@ -14,7 +14,8 @@ from theory_lab.core.reduce import mean
 from theory_lab.core.seeds import Stream
 from theory_lab.core.types import Experiment
 from theory_lab.lab.assess import assess
-from theory_lab.lab.desk import Desk, Judgement
+from theory_lab.lab.desk import Desk, Elsewhere, Judgement
+from theory_lab.lab.evidence_file import EvidenceFile
 from theory_lab.lab.plan import Cell, plan
 from theory_lab.report.plots import Curves, Figure, Histogram, Mark, PredictedMeasured, Series
 
@@ -124,3 +125,25 @@ def _shaken(record: Record, size: float) -> Record:
         results[name] = Measurement(one.low * factor, one.high * factor, one.kind, one.level)
     trace = {name: a * (1 + size * rng.uniform(-1, 1, a.shape)) for name, a in record.trace.items()}
     return replace(record, results=results, trace=trace)
+
+
+DEVICE = "A GPU <8>"
+
+
+def elsewhere(
+    judgement: Judgement, stem: str = "there", lacking: int = 0, factor: float = 3.0
+) -> Elsewhere:
+    """The records of a judgement, without the first `lacking` ones and all products times `factor`,
+    as an evidence file."""
+    cells = list(judgement.records)[lacking:]
+    records = {cell: _scaled(judgement.records[cell], factor) for cell in cells}
+    origin = {"device": DEVICE, "versions": {"numpy": "2.0"}, "commit": "abc"}
+    file = EvidenceFile(Path(f"{stem}.jsonl.xz"), "toy", "quick", [], origin, records)
+    plan = judgement.desk.plan
+    return Elsewhere(file, plan, assess(plan, records.get))
+
+
+def _scaled(record: Record, factor: float) -> Record:
+    product = record.results["product"]
+    scaled = replace(product, low=product.low * factor, high=product.high * factor)
+    return replace(record, results={**record.results, "product": scaled})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,8 @@ def write(judgements: Sequence[Judgement], folder: Path, preset: str) -> list[Pa
 
     `paper_checks.md` and `report/index.html` go into the folder; figures (PNG and CSV) into its
     `figures/` for the quick preset, and beside them for the others, whose folder is
-    `figures/<preset>`. Raises OSError where something cannot be written.
+    `figures/<preset>`. Files there of a declared figure, or of a version of it, that is not drawn
+    any more are removed. Raises OSError where something cannot be written.
     """
     from theory_lab.report import figures, html, paper_checks, tables
 
@@ -31,4 +32,15 @@ def write(judgements: Sequence[Judgement], folder: Path, preset: str) -> list[Pa
     for path, content in contents.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+    for judgement in judgements:
+        _remove_outdated([f.id for f in figures.declared(judgement)], folder / beside, contents)
     return list(contents)
+
+
+def _remove_outdated(names: Sequence[str], folder: Path, written: Container[Path]) -> None:
+    """Remove the files of these figures that were not written now; `name.…` are its versions."""
+    for name in names:
+        for suffix in ("png", "csv"):
+            for path in (*folder.glob(f"{name}.{suffix}"), *folder.glob(f"{name}.*.{suffix}")):
+                if path not in written:
+                    path.unlink()

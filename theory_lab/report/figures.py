@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from theory_lab.core import Study
+from theory_lab.core import Record, Study, UsageError
 from theory_lab.report.plots import Figure, Material, NothingToDraw, PredictedMeasured, style
 
 if TYPE_CHECKING:
-    from theory_lab.lab.desk import Judgement
+    from theory_lab.lab.assess import Assessment
+    from theory_lab.lab.desk import Elsewhere, Judgement
+    from theory_lab.lab.plan import Cell, Plan
 
 PANELS = 6
 """Panels of one default figure."""
@@ -17,12 +20,14 @@ PANELS = 6
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure as files; `lacking` says why there are none."""
+    """A figure as files; `lacking` says why there are none. `place`: the number of the evidence file
+    that it was drawn from, from 1; 0 for the local records."""
 
     figure: Figure
     png: bytes = b""
     csv: str = ""
     lacking: str = ""
+    place: int = 0
 
     @property
     def is_drawn(self) -> bool:
@@ -30,14 +35,64 @@ class Drawn:
 
 
 def draw_all(judgement: Judgement) -> list[Drawn]:
-    """Every figure of a judged study, in its order, but for those of other presets."""
-    material = Material(
-        list(judgement.records.values()), {a.claim.id: a.evidence for a in judgement.assessments}
-    )
+    """Every figure of a judged study in its order, but for those of other presets; then those of
+    each evidence file."""
+    figures = declared(judgement)
+    here = _material(judgement.desk.plan, judgement.records, judgement.assessments)
+    drawn = [
+        draw(figure, material)
+        for asked in _asked(figures, judgement.assessments)
+        for figure, material in asked.versions(here)
+    ]
+    for number, elsewhere in enumerate(judgement.elsewhere, 1):
+        drawn += _draw_elsewhere(figures, elsewhere, number)
+    return drawn
+
+
+def declared(judgement: Judgement) -> Sequence[Figure]:
+    """The figures that a study declares, or those of a study that declares none."""
     study = judgement.desk.study
-    asked = {a.claim.id for a in judgement.assessments if a.is_asked}
-    figures = study.figures or default_figures(study)
-    return [draw(figure, material) for figure in figures if asked & set(figure.claim_ids)]
+    return study.figures or default_figures(study)
+
+
+def _draw_elsewhere(
+    figures: Sequence[Figure], elsewhere: Elsewhere, number: int
+) -> Iterator[Drawn]:
+    """The figures that the records of an evidence file fill. Records of other code may lack what a
+    figure shows today; then it is not drawn, and says so."""
+    file = elsewhere.file
+    there = _material(elsewhere.plan, file.records, elsewhere.assessments)
+    stem, device = (
+        file.path.name.partition(".")[0],
+        str(file.origin.get("device", "unknown device")),
+    )
+    for asked in _asked(figures, elsewhere.assessments):
+        for version, material in asked.versions(there):
+            figure = version.measured_at(stem, device)
+            try:
+                one = draw(figure, material)
+            except UsageError as reason:
+                one = Drawn(figure, lacking=str(reason))
+            yield replace(one, place=number)
+
+
+def _asked(figures: Sequence[Figure], assessments: Sequence[Assessment]) -> list[Figure]:
+    asked = {a.claim.id for a in assessments if a.is_asked}
+    return [figure for figure in figures if asked & set(figure.claim_ids)]
+
+
+def _material(
+    plan: Plan, records: Mapping[Cell, Record], assessments: Sequence[Assessment]
+) -> Material:
+    """The records of a plan, in its order, and the claims judged on them."""
+    return Material(
+        [records[cell] for cell in plan.cells() if cell in records],
+        {a.claim.id: a.evidence for a in assessments},
+        {
+            planned.claim.id: [records[cell] for cell in planned.cells() if cell in records]
+            for planned in plan.claims
+        },
+    )
 
 
 def draw(figure: Figure, material: Material) -> Drawn:

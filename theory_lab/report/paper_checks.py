@@ -40,7 +40,7 @@ def markdown(parts: Sequence[StudyPart], drawn: Mapping[str, Sequence[Drawn]], f
         lines += [f"# {escape(part.title)}: claim by claim", ""]
         for section in part.sections:
             lines += _section(section, drawn.get(part.id, ()), folder)
-        lines += _figures(drawn.get(part.id, ()), folder)
+        lines += _figures(drawn.get(part.id, ()), part.places, folder)
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -188,11 +188,18 @@ def _cases(section: Section) -> Iterator[str]:
     yield from table(headings, rows, f"predicted, measured, {cases.last_column}")
 
 
-def _figures(drawn: Sequence[Drawn], folder: str) -> Iterator[str]:
-    if not drawn:
-        return
-    yield "## Figures"
-    yield ""
+def _figures(drawn: Sequence[Drawn], places: Sequence[str], folder: str) -> Iterator[str]:
+    """Those of the local records, then those of each evidence file."""
+    headings = ["Figures", *(f"Figures of elsewhere {n}: {p}" for n, p in enumerate(places, 1))]
+    for number, heading in enumerate(headings):
+        shown = [one for one in drawn if one.place == number]
+        if shown:
+            yield f"## {escape(heading)}"
+            yield ""
+            yield from _shown(shown, folder)
+
+
+def _shown(drawn: Sequence[Drawn], folder: str) -> Iterator[str]:
     for one in drawn:
         if one.is_drawn:
             yield f"![{escape(one.figure.caption)}]({folder}{one.figure.id}.png)"

@@ -10,21 +10,23 @@ import numpy as np
 
 from theory_lab.core import Experiment, Record
 from theory_lab.report.plots import style
+from theory_lab.report.plots.beside import Beside, Facts, Panorama
 from theory_lab.report.plots.looks import Looks
-from theory_lab.report.plots.material import Material
-from theory_lab.report.plots.quantities import Quantity, ends, read
+from theory_lab.report.plots.material import Material, NothingToDraw
+from theory_lab.report.plots.quantities import Quantity, ends, is_there, read
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
-Facts = Mapping[str, Any]
 Formula = Callable[[Facts, float], Any]
 
 LINE_POINTS, MARKERS_ON_PATH, POINTS_ON_PATH = 121, 14, 120
 
 COLUMNS = ["series", "shown", "x", "y", "low", "high"]
+OWN = ("measured", "predicted")
+"""What a series shows; the rest stands beside them."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,11 @@ class Series:
     """Measured points, and the theory's `line(facts, x)`, one x at a time, through them.
 
     With a scalar `x` (a parameter) every value of x is one point: the mean of y over runs and
-    replicates, with a bar of two standard errors, or with the enclosure of a single result. Where
-    y is a path, x is one of the same length, or, if left out, the number of the entry; paths are
-    averaged over runs and replicates. `by` makes one series for each value of a parameter, which
-    stands for {} in the label.
+    replicates, with a bar of two standard errors, or with the enclosure of a single result. Where x
+    is measured, records with the same value of the parameter `point` are one point, at their mean
+    x. Where y is a path, x is one of the same length, or, if left out, the number of the entry;
+    paths are averaged over runs and replicates. `by` makes one series for each value of a
+    parameter, which stands for {} in the label; several parameters have a {} each.
     """
 
     label: str
@@ -56,39 +59,46 @@ class Series:
     y: Quantity
     x: Quantity | None = None
     where: Mapping[str, Any] = field(default_factory=dict)
-    by: str = ""
+    by: str | Sequence[str] = ""
     line: Formula | Geometric | None = None
+    point: str = ""
 
     def split(self, material: Material) -> Iterator[tuple[Series, list[Record]]]:
-        """The series with its records; several with `by`."""
-        records = material.of(self.experiment, self.where)
-        if not self.by:
-            yield self, records
-            return
-        for value in sorted({record.params[self.by] for record in records}):
-            chosen = [record for record in records if record.params[self.by] == value]
-            yield replace(self, label=self.label.format(_text(value)), by=""), chosen
+        """The series with its records; several with `by`, none where nothing in a partial material
+        has what it shows."""
+        if material.partial:
+            records = [r for r in material.some(self.experiment, self.where) if self._is_in(r)]
+        else:
+            records = material.of(self.experiment, self.where)
+        groups: dict[tuple[Any, ...], list[Record]] = {}
+        for record in records:
+            groups.setdefault(tuple(record.params[name] for name in self._names), []).append(record)
+        for values in sorted(groups):
+            label = self.label.format(*map(_text, values)) if values else self.label
+            yield replace(self, label=label, by=""), groups[values]
+
+    def _is_in(self, record: Record) -> bool:
+        return is_there(self.y, record) and (self.x is None or is_there(self.x, record))
+
+    @property
+    def _names(self) -> Sequence[str]:
+        return [self.by] * bool(self.by) if isinstance(self.by, str) else self.by
 
 
-@dataclass(frozen=True)
-class Mark:
-    """A straight line across the axes: an edge, a threshold. `at` is its place, or a function of
-    the facts of the panel's first record."""
-
-    label: str
-    at: float | Callable[[Facts], float]
-    vertical: bool = False
-
-    def place(self, facts: Facts) -> float:
-        """Where it stands, in the case of these facts."""
-        return float(self.at(facts)) if callable(self.at) else self.at
+def split_all(declared: Sequence[Series], material: Material) -> list[tuple[Series, list[Record]]]:
+    """All series of a panel with their records; NothingToDraw if there is none."""
+    found = [one for series in declared for one in series.split(material)]
+    if not found:
+        names = ", ".join(dict.fromkeys(series.experiment.id for series in declared))
+        raise NothingToDraw(f"There is no record of {names} among its cases.")
+    return found
 
 
 @dataclass(frozen=True)
 class Curves:
     """Series over common axes. What lies outside of `xlim` and `ylim` is left out of the table as
     well: the place to cut off rounding noise. Markers without a theory's line are joined by one,
-    unless `joined` is False (where their order means nothing)."""
+    unless `joined` is False (where their order means nothing). `marks`: what stands beside them."""
 
     series: Sequence[Series]
     xlabel: str
@@ -97,7 +107,7 @@ class Curves:
     yscale: str = "linear"
     xlim: tuple[float | None, float | None] = (None, None)
     ylim: tuple[float | None, float | None] = (None, None)
-    marks: Sequence[Mark] = ()
+    marks: Sequence[Beside] = ()
     title: str = ""
     joined: bool = True
 
@@ -105,22 +115,13 @@ class Curves:
         import pandas as pd
 
         rows: list[tuple[Any, ...]] = []
-        first: list[Record] = []
-        for declared in self.series:
-            for series, records in declared.split(material):
-                first = first or records
-                rows += self._series_rows(series, records)
-        for mark in self.marks:
-            at = mark.place(first[0].facts)
-            rows.append(
-                (
-                    mark.label,
-                    "mark",
-                    *((at, np.nan) if mark.vertical else (np.nan, at)),
-                    np.nan,
-                    np.nan,
-                )
-            )
+        found = split_all(self.series, material)
+        for series, records in found:
+            rows += self._series_rows(series, records)
+        x = np.array([row[2] for row in rows])
+        seen = Panorama(material, found[0][1][0].facts, x, self.xscale)
+        for mark in self.marks if rows else ():
+            rows += [(*row, np.nan, np.nan) for row in mark.rows(seen)]
         return pd.DataFrame(rows, columns=COLUMNS)
 
     def _series_rows(self, series: Series, records: list[Record]) -> Iterator[tuple[Any, ...]]:
@@ -177,26 +178,24 @@ class Curves:
 
     def _shown(self, x: float, y: float) -> bool:
         shown = _within(x, self.xlim) and _within(y, self.ylim)
-        shown &= (self.xscale != "log" or x > 0) and (self.yscale != "log" or y > 0)
+        shown &= _on_scale(x, self.xscale) and _on_scale(y, self.yscale)
         return bool(shown and np.isfinite(y))
 
     def draw(self, axes: Axes, table: pd.DataFrame, looks: Looks) -> list[Line2D]:
-        axes.set(xlabel=self.xlabel, ylabel=self.ylabel, title=self.title,
-                 xscale=self.xscale, yscale=self.yscale)  # fmt: skip
+        axes.set(xlabel=self.xlabel, ylabel=self.ylabel, title=self.title)
+        style.scale(axes, self.xscale, self.yscale)
         handles = []
-        for label in table["series"][table["shown"] != "mark"].drop_duplicates():
+        for label in table["series"][table["shown"].isin(OWN)].drop_duplicates():
             rows = table[table["series"] == label]
             is_line = self.joined or bool((rows["shown"] == "predicted").any())
             _draw_series(axes, rows, looks.series(label), self.joined)
             handles.append(looks.handle(label, line=is_line))
-        for row in table[table["shown"] == "mark"].itertuples():
-            across = axes.axvline if np.isnan(row.y) else axes.axhline
-            handles.append(across(row.x if np.isnan(row.y) else row.y, **looks.mark(row.series)))
+        handles += _draw_marks(axes, table[~table["shown"].isin(OWN)], looks)
         axes.margins(x=0.04)
         axes.autoscale_view()
-        axes.set_xlim(*self.xlim)
-        axes.set_ylim(*self.ylim)
-        style.tidy(axes)
+        style.limit(axes, self.xlim, self.ylim)
+        measured = table["x"][table["shown"] == "measured"]
+        style.tidy(axes, counts=bool((measured == measured.round()).all()))
         return handles
 
 
@@ -216,18 +215,48 @@ def _draw_series(axes: Axes, rows: pd.DataFrame, look: dict[str, Any], joined: b
         axes.plot(predicted["x"], predicted["y"], **look | {"marker": ""}, zorder=2)
 
 
+def _draw_marks(axes: Axes, table: pd.DataFrame, looks: Looks) -> list[Line2D]:
+    """What stands beside the series; returns the entries of the legend."""
+    handles = []
+    for (label, shown), rows in table.groupby(["series", "shown"], sort=False):
+        x, y = rows["x"].to_numpy(), rows["y"].to_numpy()
+        if shown == "published":
+            handles += axes.plot(x, y, **looks.published(label), zorder=2.5)
+        elif shown == "reference":
+            handles += axes.plot(x, y, **looks.mark(label), zorder=1)
+        else:
+            handles.append(
+                axes.axhline(y[0], **looks.mark(label))
+                if np.isnan(x[0])
+                else axes.axvline(x[0], **looks.mark(label))
+            )
+    return handles
+
+
+def _on_scale(value: float, scale: str) -> bool:
+    """Whether an axis of this scale has a place for the value."""
+    return value > 0 if scale == "log" else value < 1 or scale != "sparsity"
+
+
 def _within(value: float, limits: tuple[float | None, float | None]) -> bool:
     low, high = limits
     return (low is None or value >= low) and (high is None or value <= high)
 
 
 def _swept(series: Series, records: list[Record]) -> np.ndarray:
-    """Points (n, 4): x, mean y and its bar, for each value of the parameter x."""
+    """Points (n, 4): x, mean y and its bar, for each value of the parameter x (or of `point`)."""
     assert series.x is not None
-    groups: dict[float, list[Record]] = {}
+    groups: dict[Any, list[tuple[float, Record]]] = {}
     for record in records:
-        groups.setdefault(float(read(series.x, record)), []).append(record)
-    return np.array([(x, *_pooled(series.y, groups[x])) for x in sorted(groups)])
+        x = float(read(series.x, record))
+        groups.setdefault(record.params[series.point] if series.point else x, []).append(
+            (x, record)
+        )
+    points = [
+        (float(np.mean([x for x, _ in group])), *_pooled(series.y, [record for _, record in group]))
+        for group in groups.values()
+    ]
+    return np.array(sorted(points))
 
 
 def _pooled(quantity: Quantity, records: list[Record]) -> tuple[float, float, float]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from theory_lab.core import Claim
+from theory_lab.core import Claim, Record
 from theory_lab.report.plots.looks import Looks
 from theory_lab.report.plots.material import Material, NothingToDraw
 
@@ -32,7 +33,13 @@ class Panel(Protocol):
 class Figure:
     """What a study declares under `figures`. `plot`: one panel, or several side by side.
 
-    `note` stands above the legend; `columns` is the number of panels in a row.
+    `note` stands above the legend; `columns` is the number of panels in a row;
+    a single panel that is `wide` takes the room of two.
+
+    `each` makes a version of the figure for every combination of values of these parameters in the
+    cases of its claims, from those cases alone, without the series and panels that have no record
+    there; the values join the id. `setting` says from the facts of a version what it was measured
+    on, and by how much work; it stands above the panels and before the caption.
     """
 
     id: str
@@ -41,6 +48,10 @@ class Figure:
     plot: Panel | Sequence[Panel]
     note: str = ""
     columns: int = 3
+    wide: bool = False
+    each: Sequence[str] = ()
+    setting: Callable[[Mapping[str, Any]], str] | None = None
+    heading: str = ""
 
     @property
     def claim_ids(self) -> tuple[str, ...]:
@@ -50,21 +61,62 @@ class Figure:
     def panels(self) -> Sequence[Panel]:
         return self.plot if isinstance(self.plot, Sequence) else [self.plot]
 
+    def versions(self, material: Material) -> list[tuple[Figure, Material]]:
+        """The figure with what it is drawn from; several with `each`, if there are records."""
+        if not self.each:
+            return [(self, material)]
+        parts = material.split(self.each, self.claim_ids)
+        versions = [(self._version(part.records[0]), part) for part in parts]
+        return versions or [(self, replace(material, records=(), partial=True))]
+
+    def _version(self, record: Record) -> Figure:
+        values = [re.sub(r"[^\w.-]+", "_", str(record.params[name])) for name in self.each]
+        setting = self.setting(record.facts) if self.setting else ", ".join(values)
+        return replace(
+            self,
+            id=".".join([self.id, *values]),
+            caption=f"{setting}. {self.caption}",
+            heading=setting,
+            each=(),
+        )
+
+    def measured_at(self, place: str, device: str) -> Figure:
+        """The figure of records of another machine; `place` joins the id."""
+        where = f"Measured on {device}"
+        return replace(
+            self,
+            id=f"{self.id}.{place}",
+            caption=f"{self.caption} {where}.",
+            heading=f"{self.heading}. {where}" if self.heading else where,
+        )
+
     def draw(self, material: Material) -> tuple[Canvas, pd.DataFrame]:
         """The drawing, and the table of what it shows. NothingToDraw if records are missing."""
         from theory_lab.report.plots import style
 
-        tables = [rounded(panel.table(material)) for panel in self.panels]
-        if not any(len(table) for table in tables):
+        panels = list(self._tables(material))
+        if not panels:
+            raise NothingToDraw("There is no record of its cases.")
+        if not any(len(table) for _, table in panels):
             raise NothingToDraw("None of its claims has a case inside the conditions.")
         with style.settings():
-            canvas, axes = style.canvas(len(tables), self.columns)
+            canvas, axes = style.canvas(len(panels), self.columns, self.wide)
             handles: dict[str, Line2D] = {}
             looks = Looks()
-            for panel, pair, table in zip(self.panels, axes, tables, strict=True):
+            for (panel, table), pair in zip(panels, axes, strict=True):
                 handles |= {str(h.get_label()): h for h in panel.draw(pair, table, looks)}
+            style.heading(canvas, self.heading)
             style.legend(canvas, list(handles.values()), self.note)
-        return canvas, _joined(tables)
+        return canvas, _joined([table for _, table in panels])
+
+    def _tables(self, material: Material) -> Iterator[tuple[Panel, pd.DataFrame]]:
+        """What each panel shows; of a partial material without the panels that have no record."""
+        for panel in self.panels:
+            try:
+                yield panel, rounded(panel.table(material))
+            except NothingToDraw:
+                if not material.partial:
+                    raise
 
 
 def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from theory_lab.report.plots import style
-from theory_lab.report.plots.curves import Mark, Series
+from theory_lab.report.plots.beside import Mark
+from theory_lab.report.plots.curves import Series, split_all
 from theory_lab.report.plots.looks import Looks
 from theory_lab.report.plots.material import Material
 from theory_lab.report.plots.quantities import read
@@ -38,7 +39,7 @@ class Histogram:
     def table(self, material: Material) -> pd.DataFrame:
         import pandas as pd
 
-        split = [found for declared in self.series for found in declared.split(material)]
+        split = split_all(self.series, material)
         values = {
             series.label: np.vstack([np.atleast_2d(read(series.y, r)) for r in records])
             for series, records in split

@@ -30,6 +30,13 @@ def read(quantity: Quantity, record: Record) -> Any:
     raise UsageError(f"{record.experiment} has no {quantity!r} to draw; its records hold {there}.")
 
 
+def is_there(quantity: Quantity, record: Record) -> bool:
+    """Whether a record has what is read by name."""
+    return callable(quantity) or any(
+        quantity in values for values in (record.results, record.trace, record.facts, record.params)
+    )
+
+
 def ends(quantity: Quantity, record: Record) -> tuple[float, float]:
     """The ends of a result's enclosure; twice the value where there is none."""
     if isinstance(quantity, str) and quantity in record.results:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import io
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure as Canvas
     from matplotlib.lines import Line2D
+    from PIL.Image import Image
+
+Limits = tuple[float | None, float | None]
 
 DPI = 160
 COLOURS_KEPT = 96
@@ -19,6 +26,24 @@ COLOURS_KEPT = 96
 
 SHORT = 150
 """Ratio of the ends up to which a logarithmic axis is short."""
+
+NARROW = 4
+"""Ratio of the ends up to which it has too few places at 1, 2, 5."""
+
+ROW, LINE = 3.4, 0.2
+"""Inches of a row of panels with its share of the legend, and of a line of text."""
+
+LEGEND_ROWS = 2
+"""Rows of a legend that a figure has room for."""
+
+LETTERS_PER_INCH, HEADING_LETTERS_PER_INCH = 10.5, 12
+"""About how many letters of a legend, with its gaps, and of a heading stand in an inch."""
+
+ROOM = 0.04
+"""Share of an axis beyond the data at the end that a panel leaves open."""
+
+SPARSITIES = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
+"""Ticks of an axis of sparsities."""
 
 _SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -52,31 +77,90 @@ def settings() -> Iterator[None]:
         yield
 
 
-def canvas(panels: int, columns: int = 3, height: float = 3.4) -> tuple[Canvas, list[Axes]]:
-    """An empty figure with that many axes, in rows of at most `columns`."""
+def canvas(panels: int, columns: int = 3, wide: bool = False) -> tuple[Canvas, list[Axes]]:
+    """An empty figure with that many axes, in rows of at most `columns`; a `wide` one has the width
+    of two panels at least."""
     from matplotlib.figure import Figure as Canvas
 
     columns = min(columns, panels)
     rows = -(-panels // columns)
-    width = {1: 6.2, 2: 8.6}.get(columns, 10.4)
-    figure = Canvas(figsize=(width, height * rows), dpi=DPI, layout="constrained")
+    width = {1: 8.6 if wide else 6.2, 2: 8.6}.get(columns, 10.4)
+    figure = Canvas(figsize=(width, ROW * rows), dpi=DPI, layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for spare in axes[panels:]:
         spare.set_visible(False)
     return figure, list(axes[:panels])
 
 
-def tidy(axes: Axes) -> None:
-    """Logarithmic axes with labels that do not run into each other: 1, 2, 5 over short ranges."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+def limit(axes: Axes, x: Limits, y: Limits) -> None:
+    """Limits of both axes; beyond an end that is not given there is room for its markers."""
+    for (low, high), scale, ends, data, place in (
+        (x, axes.get_xscale(), axes.get_xlim(), axes.dataLim.intervalx, axes.set_xlim),
+        (y, axes.get_yscale(), axes.get_ylim(), axes.dataLim.intervaly, axes.set_ylim),
+    ):
+        bottom = ends[0] if low is None else low
+        top = ends[1] if high is None else high
+        room = ROOM * (top - bottom) if scale == "linear" else 0.0
+        if low is None and high is not None:
+            bottom = min(bottom, data[0] - room)
+        if high is None and low is not None:
+            top = max(top, data[1] + room)
+        place(bottom, top)
+
+
+def tidy(axes: Axes, counts: bool = False) -> None:
+    """Ticks at 1, 2, 5: on linear axes, at whole numbers where x `counts`; on logarithmic ones, over
+    short ranges, with labels that do not run into each other."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     for axis, limits in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
-        if axis.get_scale() != "log":
-            continue
-        axis.set_minor_formatter(NullFormatter())
-        if max(limits) < SHORT * min(limits):
-            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        if axis.get_scale() == "linear":
+            whole = counts and axis is axes.xaxis
+            axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=whole))
+        elif axis.get_scale() == "log":
+            axis.set_minor_formatter(NullFormatter())
+            if max(limits) < NARROW * min(limits):
+                axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+                axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            elif max(limits) < SHORT * min(limits):
+                axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+                axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def scale(axes: Axes, x: str, y: str) -> None:
+    """Scales of both axes: linear, log, or "sparsity", on which equal steps multiply the share of the
+    weights that is left."""
+    for axis, name, place in ((axes.xaxis, x, axes.set_xscale), (axes.yaxis, y, axes.set_yscale)):
+        if name == "sparsity":
+            place("function", functions=(_log_left, _sparsity))
+            _tidy_sparsities(axis)
+        else:
+            place(name)
+
+
+def _log_left(sparsity: np.ndarray) -> np.ndarray:
+    """-log of the share that is left; finite, so that an axis may end anywhere."""
+    return -np.log(np.maximum(1 - np.asarray(sparsity, dtype=float), 1e-12))
+
+
+def _sparsity(log_left: np.ndarray) -> np.ndarray:
+    return 1 - np.exp(-np.asarray(log_left, dtype=float))
+
+
+def _tidy_sparsities(axis: Axis) -> None:
+    from matplotlib.ticker import FixedLocator, FuncFormatter
+
+    axis.set_major_locator(FixedLocator(SPARSITIES))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def heading(figure: Canvas, text: str) -> None:
+    """A line above all panels, broken where the figure ends."""
+    if text:
+        letters = int(figure.get_figwidth() * HEADING_LETTERS_PER_INCH)
+        lines = textwrap.wrap(text, letters)
+        figure.suptitle("\n".join(lines), fontsize=10.5, parse_math=False)
+        _heighten(figure, len(lines))
 
 
 def legend(figure: Canvas, handles: Sequence[Line2D], note: str = "") -> None:
@@ -84,10 +168,16 @@ def legend(figure: Canvas, handles: Sequence[Line2D], note: str = "") -> None:
     if not handles:
         return
     longest = max(_letters(str(handle.get_label())) for handle in handles)
-    room = figure.get_figwidth() * 10.5
+    room = figure.get_figwidth() * LETTERS_PER_INCH
     columns = max(1, min(len(handles), 4, int(room // (longest + 9))))
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, title=note or None,
                   title_fontsize=9.5)  # fmt: skip
+    _heighten(figure, max(0, -(-len(handles) // columns) - LEGEND_ROWS))
+
+
+def _heighten(figure: Canvas, lines: int) -> None:
+    """Room for more lines of text, so that the panels keep theirs."""
+    figure.set_figheight(figure.get_figheight() + lines * LINE)
 
 
 def _letters(label: str) -> int:
@@ -97,13 +187,29 @@ def _letters(label: str) -> int:
 
 def png(figure: Canvas) -> bytes:
     """The figure as a PNG with a small palette and no metadata: same figure, same bytes."""
-    from PIL import Image
+    from PIL import Image as images
 
     raw, small = io.BytesIO(), io.BytesIO()
     with settings():
         figure.savefig(raw, format="png", dpi=DPI, metadata={"Software": None})
     raw.seek(0)
-    with Image.open(raw) as image:
-        palette = image.convert("RGB").quantize(COLOURS_KEPT, dither=Image.Dither.NONE)
-    palette.save(small, format="PNG", optimize=True)
+    with images.open(raw) as image:
+        few = _few_colours(image.convert("RGB"))
+    few.save(small, format="PNG", optimize=True)
     return small.getvalue()
+
+
+def _few_colours(image: Image) -> Image:
+    """The image with COLOURS_KEPT colours. Those that cover most keep the colour of a single marker;
+    the mean of the pixels that each stands for then makes greys grey again."""
+    from PIL.Image import Dither, Quantize
+
+    few = image.quantize(COLOURS_KEPT, method=Quantize.MAXCOVERAGE, dither=Dither.NONE)
+    place = np.asarray(few).ravel()
+    count = np.maximum(np.bincount(place, minlength=COLOURS_KEPT), 1)
+    sums = [
+        np.bincount(place, weights=colour.ravel(), minlength=COLOURS_KEPT)
+        for colour in np.moveaxis(np.asarray(image), -1, 0)
+    ]
+    few.putpalette(np.round(np.stack(sums, axis=1) / count[:, None]).astype(np.uint8).tobytes())
+    return few
