@@ -51,7 +51,7 @@ def test_weights_are_the_soft_threshold_of_the_accumulator() -> None:
 
 def test_blocks_change_no_path_without_noise(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, _ = dual_averaging(AllRows(ROWS, LABELS), start(7), stream=None, **SETTINGS)
-    monkeypatch.setattr(averaging, "BLOCK", 24)
+    monkeypatch.setattr(averaging, "CPU_BLOCK", 24)
     parts, _ = dual_averaging(AllRows(ROWS, LABELS), start(7), stream=None, **SETTINGS)
     np.testing.assert_allclose(parts.weights, whole.weights, rtol=rtol())
 
@@ -85,8 +85,9 @@ class Replayed:
         drawn = self.rng.standard_normal(shape)
         return torch.from_numpy(drawn) if isinstance(like, torch.Tensor) else drawn
 
-    def integers(self, high: int, *, size: int) -> np.ndarray:
-        return self.rng.integers(high, size=size)
+    def integers(self, high: int, *, size: int, like: Any) -> Any:
+        drawn = self.rng.integers(high, size=size)
+        return torch.from_numpy(drawn) if isinstance(like, torch.Tensor) else drawn
 
 
 def tensor(x: np.ndarray) -> torch.Tensor:

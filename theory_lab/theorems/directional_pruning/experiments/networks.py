@@ -11,6 +11,7 @@ from theory_lab.core import Experiment
 from theory_lab.core.checks import BadParameter, at_least, nonnegative, one_of, positive
 from theory_lab.core.parameters import Params
 from theory_lab.core.seeds import Stream
+from theory_lab.numerics.inner_products import column_products
 from theory_lab.theorems.directional_pruning.experiments.coupled import distances
 from theory_lab.theorems.directional_pruning.experiments.limits import Limit, integrate
 
@@ -33,16 +34,16 @@ class TwoLayers:
 
     def sample(self, paths: int, stream: Any) -> Any:
         """One point (p, B) and its target (o, B) for each path."""
-        i = stream.integers(self._points.shape[1], size=paths)
+        i = stream.integers(self._points.shape[1], size=paths, like=self._points)
         noise = stream.normal((self._targets.shape[0], paths), like=self._targets)
         return self._points[:, i], self._targets[:, i] + self._noise * noise
 
     def gradient(self, w: Any, sample: Any, step: float, out: Any) -> None:
         """step times ((V^T r phi'(W x)) x^T, r phi(W x)^T) with r = V phi(W x) - y."""
-        xp, (x, y), (first, second) = array_namespace(w), sample, self._split(w)
-        h = self._phi(xp.einsum("mkpb,pb->mkb", first, x))
-        r = step * (xp.einsum("mokb,mkb->mob", second, h) - y)
-        back = xp.einsum("mokb,mob->mkb", second, r) * self._slope(h)
+        (x, y), (first, second) = sample, self._split(w)
+        h = self._phi(column_products(first, x))
+        r = step * (column_products(second, h[:, None]) - y)
+        back = column_products(second.swapaxes(1, 2), r[:, None]) * self._slope(h)
         own, inner = self._split(out)
         own[...] = back[:, :, None] * x
         inner[...] = r[:, :, None] * h[:, None]
