@@ -73,4 +73,3 @@ def smat(z: Any) -> Any:
     entries = z / like(tables.weights, z)
     full = xp.asarray(tables.full, device=device(z), copy=True)
     return xp.reshape(xp.take(entries, full, axis=-1), (*z.shape[:-1], d, d))
-

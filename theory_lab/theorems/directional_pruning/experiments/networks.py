@@ -13,6 +13,7 @@ from theory_lab.core.parameters import Params
 from theory_lab.core.seeds import Stream
 from theory_lab.numerics.inner_products import column_products
 from theory_lab.theorems.directional_pruning.experiments.coupled import distances
+from theory_lab.theorems.directional_pruning.experiments.instances import problem_on_host
 from theory_lab.theorems.directional_pruning.experiments.limits import Limit, integrate
 
 ACTIVATIONS = ("tanh", "linear")
@@ -134,19 +135,24 @@ def run(
     `stiffness`: the largest eigenvalue of the Hessian at both ends of the flow; `last_change`: the
     last time at which a weight of the flow changes its sign, 0 without.
     """
-    network = TwoLayers(
-        problem["_points"], problem["_targets"], problem["hidden"], problem["activation"],
-        problem["noise"],
-    )  # fmt: skip
-    limit = find_limit(network, problem["start"], problem["time"], strengths, exponents)
+    here = problem_on_host(problem)
+    network, start, time = _network(here), here["start"], here["time"]
+    limit = find_limit(network, start, time, strengths, exponents)
     found = distances(
-        network, limit, problem["start"], problem["time"], step, paths, strengths, exponents, rng
+        _network(problem), limit, problem["start"], time, step, paths, strengths, exponents, rng
     )
-    ends = (problem["start"], limit.weights)
+    ends = (start, limit.weights)
     return found | dict(
         stiffness=max(np.linalg.eigvalsh(network.hessian(w))[-1] for w in ends),
         last_change=float(np.max(limit.crossings, initial=0.0)),
     )
+
+
+def _network(problem: dict[str, Any]) -> TwoLayers:
+    return TwoLayers(
+        problem["_points"], problem["_targets"], problem["hidden"], problem["activation"],
+        problem["noise"],
+    )  # fmt: skip
 
 
 def find_limit(
@@ -169,4 +175,4 @@ def check(params: Params) -> None:
         raise BadParameter("strengths and exponents are pairs; give tuples of equal length.")
 
 
-NETWORKS = Experiment("directional_pruning.networks", draw, run, checks=(check,))
+NETWORKS = Experiment("directional_pruning.networks", draw, run, checks=(check,), device_ready=True)
