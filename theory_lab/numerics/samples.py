@@ -34,10 +34,7 @@ def median(sample: Any) -> Any:
 
 
 def shares_below(sample: Any, points: Any) -> Any:
-    """Shares of sample (n, d), coordinate by coordinate, at or below points (d, q): (d, q)."""
+    """Shares of sample (n, ...), coordinate by coordinate, at or below points (q, ...): (q, ...)."""
     xp, n = array_namespace(sample), sample.shape[0]
-    ordered = xp.sort(xp.asarray(sample.T, copy=True), axis=1)
-    counts = [
-        xp.searchsorted(ordered[j, :], points[j, :], side="right") for j in range(len(points))
-    ]
+    counts = [xp.sum(xp.astype(sample <= point, xp.int64), axis=0) for point in points]
     return xp.astype(xp.stack(counts), sample.dtype) / n

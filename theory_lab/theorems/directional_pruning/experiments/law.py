@@ -112,7 +112,7 @@ def _shares(paths: int, d: int) -> Measurement:
 
 def _against(sample: Any, other: Any) -> Measurement:
     """Shares of the sample below the quantiles of another: the bands of both samples."""
-    shares = on_host(shares_below(sample, quantiles(other, LEVELS).T))
+    shares = on_host(shares_below(sample, quantiles(other, LEVELS))).T
     reach = 2 * np.sqrt(np.log(4 * len(shares) / LEVEL) / (2 * len(sample)))
     return Measurement.statistical(shares - reach, shares + reach, LEVEL)
 
