@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from theory_lab.core.seeds import Stream
 from theory_lab.solvers.curvature import smallest_curvature
 from theory_lab.solvers.descent import align, descend, safe_step, small_gradient
 from theory_lab.solvers.objective import Loss, Objective, transposed
@@ -41,7 +42,7 @@ def make_loss(kind: str, rng: np.random.Generator, d: int) -> Loss:
 
 def objective(kind: str, rng: np.random.Generator, runs: int, d: int) -> Objective:
     lam, beta = rng.uniform(0.05, 0.5, runs), rng.uniform(0.01, 0.2, runs)
-    return Objective.of(make_loss(kind, rng, d), runs, lam, beta)
+    return Objective.of(make_loss(kind, rng, d), np.empty((runs, d, 1)), lam, beta)
 
 
 @given(s=st.floats(1e-6, 10), beta=st.floats(1e-3, 2))
@@ -168,7 +169,7 @@ def test_both_fast_methods_reach_the_same_points(method: str) -> None:
     path = descend(
         loss, U, 0.1, 0.01, step=step, steps=5000, until=small_gradient(1e-10), **{method: True}
     )
-    gradient, curvature = certify(loss, path.U, 0.1, 0.01, rng=rng)
+    gradient, curvature = certify(loss, path.U, 0.1, 0.01, rng=Stream({}, 8))
     assert path.finished.all()
     assert gradient.max() <= 1e-10
     assert curvature.min() >= 0
@@ -194,7 +195,7 @@ def test_lanczos_finds_the_smallest_eigenvalue(kind: str) -> None:
 
 def test_lanczos_survives_an_early_invariant_space() -> None:
     """At U = 0 the Hessian has as few distinct eigenvalues as X* has."""
-    hessian = Objective.of(PopulationLoss(np.eye(4)), 2, 0.1, 0.01).curvature_at(
+    hessian = Objective.of(PopulationLoss(np.eye(4)), np.zeros((2, 4, 3)), 0.1, 0.01).curvature_at(
         np.zeros((2, 4, 3))
     )
     rng = np.random.default_rng(10)
@@ -205,6 +206,6 @@ def test_lanczos_survives_an_early_invariant_space() -> None:
 def test_a_spent_budget_shows_in_the_certificate() -> None:
     rng = np.random.default_rng(11)
     loss, U = PopulationLoss(target(rng, 6)), start(rng, 2, 6, 4)
-    points = second_order_points(loss, U, 0.1, 0.01, step=0.02, rng=rng, steps=10)
+    points = second_order_points(loss, U, 0.1, 0.01, step=0.02, rng=Stream({}, 11), steps=10)
     assert (points.gradient_norm > 1e-3).all()
     assert list(points.steps) == [10, 10]
