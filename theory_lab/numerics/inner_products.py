@@ -21,5 +21,6 @@ def column_products(A: Any, B: Any) -> Any:
 
 def matrix_products(A: Any, B: Any) -> Any:
     """sum_ij A_ij B_ij for every matrix: (..., d, k), (..., d, k) -> (...)."""
-    xp, flat = array_namespace(A), (*A.shape[:-2], -1)
-    return xp.vecdot(xp.reshape(A, flat), xp.reshape(B, flat))
+    vecdot = np.vecdot if is_numpy_array(A) else array_namespace(A).vecdot
+    flat = (*A.shape[:-2], -1)
+    return vecdot(A.reshape(flat), B.reshape(flat))

@@ -75,12 +75,12 @@ class _Krylov:
         """One product with the Hessian, orthogonalised twice against the basis."""
         at, self.size = self.size, self.size + 1
         new = self.hessian(self.basis[:, at].reshape(-1, *self.shape)).reshape(len(self.basis), -1)
-        self.diagonal[:, at] = np.einsum("bn,bn->b", self.basis[:, at], new)
+        xp = array_namespace(new)
+        self.diagonal[:, at] = xp.vecdot(self.basis[:, at], new)
         known = self.basis[:, : self.size]
         for _ in range(2):
             overlap = known @ new[:, :, None]
             new = new - (overlap.mT @ known)[:, 0]
-        xp = array_namespace(new)
         self.coupling[:, at] = xp.linalg.vector_norm(new, axis=1)
         scale = xp.clip(self.coupling[:, at], min=np.finfo(float).tiny)
         self.basis[:, self.size] = new / scale[:, None]
