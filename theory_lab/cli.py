@@ -114,13 +114,14 @@ def run(
 ) -> None:  # fmt: skip
     """Measure what the ledger does not have yet, then judge."""
     from theory_lab import console
-    from theory_lab.lab import runner
+    from theory_lab.lab import backends, runner
     from theory_lab.lab.desk import judge
     from theory_lab.lab.mending import open_mended
 
-    desks = _desks(names, preset, smoke)
+    backends.require(device)
+    desks = _desks(names, preset, smoke, device)
     for desk in desks:
-        desk.require(device)
+        console.tell_left_out(desk)
     jobs = runner.default_jobs() if jobs is None else jobs
     settings = runner.Settings(jobs, deadline, timeout, keep_stale, device)
     ledger, mended = open_mended(_ledger(out, device, smoke))
@@ -224,7 +225,9 @@ def doctor(out: Path) -> None:
     _exit(WELL if all(f.well for f in findings) else StorageError.exit_code)
 
 
-def _desks(names: Sequence[str], preset: str, smoke: bool = False) -> list[Desk]:
+def _desks(
+    names: Sequence[str], preset: str, smoke: bool = False, device: str = "cpu"
+) -> list[Desk]:
     """The studies that are asked for; what begins with a dash is for the study."""
     from theory_lab.core import UsageError
     from theory_lab.lab import catalogue
@@ -234,7 +237,7 @@ def _desks(names: Sequence[str], preset: str, smoke: bool = False) -> list[Desk]
     asked = list(names[:first_flag]) or [str(file) for file in catalogue.study_files()]
     if not asked:
         raise UsageError("There is no study in ./studies; give the path of a study's file.")
-    return [lay_out(name, preset, names[first_flag:], smoke) for name in asked]
+    return [lay_out(name, preset, names[first_flag:], smoke, device) for name in asked]
 
 
 def _ledger(out: Path, device: str = "cpu", smoke: bool = False) -> Path:
@@ -250,10 +253,11 @@ def _judged(
     from theory_lab.lab.desk import judge
     from theory_lab.lab.ledger import Ledger
 
-    desks = _desks(names, preset, smoke)
+    desks = _desks(names, preset, smoke, device)
     with Ledger(_ledger(out, device, smoke), readonly=True) as ledger:
         judgements = [judge(desk, ledger) for desk in desks]
     for judgement in judgements:
+        console.tell_left_out(judgement.desk)
         console.tell_missing(judgement)
     return judgements
 

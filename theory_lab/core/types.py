@@ -59,6 +59,10 @@ class Experiment:
     def __post_init__(self) -> None:
         _check_id("experiment", self.id)
 
+    def runs_on(self, device: str) -> bool:
+        """Every experiment runs on the CPU, on other devices those that say so."""
+        return device == "cpu" or self.device_ready
+
     @property
     def problem_parameters(self) -> dict[str, parameters.Parameter]:
         return parameters.signature(self.draw)

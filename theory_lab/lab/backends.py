@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from theory_lab.core import Experiment, Measurement, UsageError
+from theory_lab.core import Measurement, UsageError
 from theory_lab.core.seeds import Stream, bit_generator
 
 DEVICES = ("cpu", "cuda")
@@ -30,12 +30,6 @@ def require(device: str) -> None:
         raise UsageError(
             f"This machine has no {device} device that torch can use; run with --device cpu."
         )
-
-
-def require_ready(experiment: Experiment, device: str) -> None:
-    """UsageError for an experiment that is numpy only, on any device but the CPU."""
-    if device != "cpu" and not experiment.device_ready:
-        raise UsageError(f"{experiment.id} runs on numpy arrays only; run it with --device cpu.")
 
 
 def to_device(problem: Mapping[str, Any], device: str) -> dict[str, Any]:
