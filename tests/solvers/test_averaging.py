@@ -5,13 +5,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.tolerances import rtol
 from theory_lab.core.seeds import Stream
 from theory_lab.data.diabetes import diabetes
+from theory_lab.lab.backends import DeviceStream
 from theory_lab.numerics.prox import soft_threshold
 from theory_lab.solvers import averaging
-from theory_lab.solvers.averaging import dual_averaging, threshold
+from theory_lab.solvers.averaging import block_paths, dual_averaging, threshold
 from theory_lab.theorems.directional_pruning.experiments.losses import (
     AdditiveNoise,
     AllRows,
@@ -110,6 +112,42 @@ def test_torch_and_numpy_agree(name: str) -> None:
     ours, _ = dual_averaging(make(np.asarray), start(5), stream=Replayed(), **SETTINGS)
     theirs, _ = dual_averaging(make(tensor), tensor(start(5)), stream=Replayed(), **SETTINGS)
     np.testing.assert_allclose(theirs.weights.numpy(), ours.weights, rtol=1e-10, atol=1e-12)
+
+
+class Counted(TorchDispatchMode):
+    """How many operations torch is given, views and allocations apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        self.count += not func.is_view and "empty" not in func.name()
+        return result
+
+
+def operations(loss: Any, steps: int, pairs: int, paths: int) -> int:
+    settings = dict(step=0.02, steps=steps, strengths=(0.1,) * pairs, exponents=(0.51,) * pairs)
+    begin = tensor(start(paths))
+    with Counted() as counted:
+        dual_averaging(loss, begin, stream=DeviceStream({}, 0, "noise", "cpu"), **settings)
+    return counted.count
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_step_gives_the_device_few_operations_whatever_its_size(name: str) -> None:
+    """A device waits for the host where a step is many small operations."""
+    loss = LOSSES[name](tensor)
+    step = operations(loss, 3, 2, 5) - operations(loss, 2, 2, 5)
+    assert step == operations(loss, 3, 7, 50) - operations(loss, 2, 7, 50)
+    assert 5 <= step <= (25 if "net" in name else 11)
+
+
+def test_a_block_holds_all_paths_of_a_device_and_few_of_a_cpu() -> None:
+    many = torch.empty((100_000, 20), dtype=torch.float64, device="meta")
+    assert block_paths(many, 5) >= len(many)
+    assert block_paths(tensor(start(5)), 5) == block_paths(start(5), 5) == 32_768 // 30
 
 
 def test_soft_threshold_obeys_moreau() -> None:

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.elsewhere import SameNoise
 from theory_lab.core.seeds import Stream
+from theory_lab.lab import backends
 from theory_lab.solvers.curvature import smallest_curvature
 from theory_lab.solvers.descent import align, descend, safe_step, small_gradient
 from theory_lab.solvers.objective import Loss, Objective, transposed
@@ -138,6 +141,48 @@ def test_runs_do_not_notice_their_neighbours(method: dict[str, bool]) -> None:
         np.testing.assert_allclose(together.U[run], alone.U[0], atol=1e-12)
         assert together.steps[run] == alone.steps[0]
         assert together.finished[run] == alone.finished[0]
+
+
+METHODS = st.sampled_from([dict(), dict(aligned=True), dict(momentum=True)])
+
+
+@pytest.mark.parametrize("kind", LOSSES)
+@given(
+    seed=st.integers(0, 10**6), runs=st.integers(1, 4), d=st.integers(2, 6), k=st.integers(1, 6),
+    steps=st.integers(0, 60), method=METHODS,
+)  # fmt: skip
+def test_a_batch_is_its_runs_one_after_another_on_both_backends(
+    kind: str, seed: int, runs: int, d: int, k: int, steps: int, method: dict[str, bool]
+) -> None:
+    rng = np.random.default_rng(seed)
+    loss, U = make_loss(kind, rng, d), start(rng, runs, d, k)
+    lam, beta = rng.uniform(0, 0.5, runs), rng.uniform(0.01, 0.2, runs)
+    step = safe_step(2.0, lam, beta, 8.0)
+    budget = dict(steps=steps, until=small_gradient(0.3), every=7, **method)
+    together = descend(loss, U, lam, beta, step=step, **budget)
+    (moved,) = backends.to_device(dict(loss=loss), "cpu").values()
+    on_tensors = descend(moved, torch.tensor(U), lam, beta, step=step, **budget)
+    for run in range(runs):
+        one = slice(run, run + 1)
+        alone = descend(loss, U[one], lam[run], beta[run], step=step[run], **budget)
+        for found in (together, on_tensors):
+            # the align step leaves the sign of a column open, and its turn where norms are equal
+            for told in (lambda U: U @ U.T, squared_norms):
+                np.testing.assert_allclose(told(found.U[run]), told(alone.U[0]), atol=1e-11)
+            assert found.steps[run] == alone.steps[0]
+            assert found.finished[run] == alone.finished[0]
+
+
+@pytest.mark.parametrize("kind", LOSSES)
+def test_certificates_are_those_of_tensors(kind: str) -> None:
+    rng = np.random.default_rng(12)
+    f, U = objective(kind, rng, 3, 5), rng.standard_normal((3, 5, 4))
+    lam, beta = f.lam[:, 0], f.beta[:, 0]
+    (moved,) = backends.to_device(dict(loss=f.loss), "cpu").values()
+    ours = certify(f.loss, U, lam, beta, rng=Stream({}, 0))
+    theirs = certify(moved, torch.tensor(U), lam, beta, rng=SameNoise({}, 0, "problem", "cpu"))
+    np.testing.assert_allclose(theirs[0], ours[0], rtol=1e-12)
+    np.testing.assert_allclose(theirs[1], ours[1], rtol=1e-7)  # by the residual, up to 1e-9
 
 
 def test_plain_descent_is_the_plain_iteration() -> None:

@@ -10,8 +10,7 @@ step, there too.
 Inside the loop paths come last, so that every operation runs along contiguous memory. What an
 operation costs apart from its numbers, and where the numbers of a step wait for the next one, makes
 the size of a block: a CPU takes so few paths that they stay in its cache, another device as many as
-its memory holds. A step is ten operations of the backend, whatever m and B: three of the sample and
-the residuals, the others on all weights.
+its memory holds. A step is about ten operations of the backend (25 for a net), whatever m and B.
 """
 
 from __future__ import annotations
