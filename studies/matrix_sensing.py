@@ -81,6 +81,17 @@ def points(preset: str) -> list[Case]:
     return cases + beyond_covering() + other_losses()
 
 
+def many_starts() -> list[Case]:
+    """Certified stationary points and phase diagrams from as many starts as fill a GPU."""
+    spectra = [(1.5, 1.0), (2.0, 1.5, 1.0), (1.0, 1.0, 1.0, 1.0)]
+    return [
+        *grid(claims=POINTS, d=200, k=32, runs=256, eigenvalues=spectra, lam=[0.1, 0.18],
+              beta=[0.01, 0.03]),
+        *phase_diagram("cuda"),
+        *grid(claims=[budget_law.COLUMN_NORM_FRACTIONS], replicates=2, **all_columns("cuda")),
+    ]  # fmt: skip
+
+
 def beyond_covering() -> list[Case]:
     """Regularisation so strong that r columns survive only from starts that have them."""
     stationary = [survivors.AT_MOST_RANK, survivors.KEPT_NORMS, *pruned_loss.CLAIMS]
@@ -147,7 +158,7 @@ def phase_diagram(preset: str) -> list[Case]:
     return grid(
         claims=[survivors.GUARANTEED, survivors.IMPOSSIBLE], d=10, k=8,
         eigenvalues=[(1.5, 1.0), (3.0, 2.0, 2.0)], scale=[0.1, 1.0], loads=loads,
-        widths=widths, seeds=16 if preset == "full" else 4,
+        widths=widths, seeds={"quick": 4, "full": 16, "cuda": 64}[preset],
     )  # fmt: skip
 
 
@@ -170,9 +181,9 @@ def budgets(preset: str) -> list[Case]:
 
 def all_columns(preset: str) -> dict[str, Any]:
     """The square problem of the paper's first figure, four equal eigenvalues."""
-    side, steps = (500, 3000) if preset == "full" else (200, 800)
-    return dict(d=side, k=side, eigenvalues=(1.0, 1.0, 1.0, 1.0), lam=0.2, beta=0.02, runs=1,
-                steps=steps)  # fmt: skip
+    side, steps = (200, 800) if preset == "quick" else (500, 3000)
+    return dict(d=side, k=side, eigenvalues=(1.0, 1.0, 1.0, 1.0), lam=0.2, beta=0.02,
+                runs=8 if preset == "cuda" else 1, steps=steps)  # fmt: skip
 
 
 def without_regulariser(preset: str) -> list[Case]:
@@ -250,7 +261,9 @@ def idle_columns() -> list[Case]:
 
 
 def cases(preset: str) -> list[Case]:
-    """All cases of a preset."""
+    """All cases of a preset; `cuda` has those of many starts alone."""
+    if preset == "cuda":
+        return many_starts()
     return [
         *points(preset),
         *extinction(),
@@ -264,14 +277,10 @@ def cases(preset: str) -> list[Case]:
 
 def controls(preset: str) -> list[Control]:
     """What must break each claim: dropped conditions and rival computations."""
-    return [
-        *broken_points(),
-        *broken_pruning(),
-        *broken_flow(),
-        *broken_tuning(),
-        instead("without the regulariser", claims=[budget_law.COLUMN_NORM_FRACTIONS],
-                regularised=False, **all_columns(preset)),
-    ]  # fmt: skip
+    idle = instead("without the regulariser", claims=[budget_law.COLUMN_NORM_FRACTIONS],
+                   regularised=False, **all_columns(preset))  # fmt: skip
+    ends = [*broken_points(), *broken_pruning(), idle]
+    return ends if preset == "cuda" else [*ends, *broken_flow(), *broken_tuning()]
 
 
 def broken_points() -> list[Control]:
@@ -370,6 +379,8 @@ STUDY = Study(
     cases=cases,
     controls=controls,
     figures=POPULATION,
+    presets=("quick", "full", "cuda"),
+    smoke=dict(runs=4, steps=100, seeds=2),
     title="Matrix sensing: pruning a population model",
 )
 
