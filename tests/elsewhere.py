@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.networks.another_device import another_device
 from theory_lab.core import Experiment, Record
@@ -71,3 +72,16 @@ def assert_same(experiment: Experiment, *, rtol: float, atol: float = 0.0, **par
                 np.asarray(getattr(ours, side), dtype=float),
                 rtol=rtol, atol=atol, err_msg=f"{name}, {side}",
             )  # fmt: skip
+
+
+class Counted(TorchDispatchMode):
+    """How many operations torch is given, views and allocations apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        self.count += not func.is_view and "empty" not in func.name()
+        return result

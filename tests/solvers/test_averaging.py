@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from tests.elsewhere import Counted
 from tests.tolerances import rtol
 from theory_lab.core.seeds import Stream
 from theory_lab.data.diabetes import diabetes
@@ -112,19 +112,6 @@ def test_torch_and_numpy_agree(name: str) -> None:
     ours, _ = dual_averaging(make(np.asarray), start(5), stream=Replayed(), **SETTINGS)
     theirs, _ = dual_averaging(make(tensor), tensor(start(5)), stream=Replayed(), **SETTINGS)
     np.testing.assert_allclose(theirs.weights.numpy(), ours.weights, rtol=1e-10, atol=1e-12)
-
-
-class Counted(TorchDispatchMode):
-    """How many operations torch is given, views and allocations apart."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        self.count += not func.is_view and "empty" not in func.name()
-        return result
 
 
 def operations(loss: Any, steps: int, pairs: int, paths: int) -> int:

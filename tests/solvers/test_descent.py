@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.elsewhere import SameNoise
+from tests.elsewhere import Counted, SameNoise
 from theory_lab.core.seeds import Stream
 from theory_lab.lab import backends
 from theory_lab.solvers.curvature import smallest_curvature
@@ -171,6 +171,22 @@ def test_a_batch_is_its_runs_one_after_another_on_both_backends(
                 np.testing.assert_allclose(told(found.U[run]), told(alone.U[0]), atol=1e-11)
             assert found.steps[run] == alone.steps[0]
             assert found.finished[run] == alone.finished[0]
+
+
+def operations(steps: int, runs: int, d: int, momentum: bool) -> int:
+    rng = np.random.default_rng(13)
+    loss, U = PopulationLoss(torch.tensor(target(rng, d))), torch.tensor(start(rng, runs, d, 4))
+    with Counted() as counted:
+        descend(loss, U, 0.1, 0.01, step=0.01, steps=steps, momentum=momentum)
+    return counted.count
+
+
+@pytest.mark.parametrize("momentum", [False, True])
+def test_a_step_gives_the_device_few_operations_whatever_its_size(momentum: bool) -> None:
+    """A device waits for the host where a step is many small operations."""
+    step = operations(4, 3, 5, momentum) - operations(3, 3, 5, momentum)
+    assert step == operations(4, 50, 9, momentum) - operations(3, 50, 9, momentum)
+    assert 10 <= step <= (30 if momentum else 18)
 
 
 @pytest.mark.parametrize("kind", LOSSES)

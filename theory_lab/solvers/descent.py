@@ -3,7 +3,8 @@
 Runs are one array (B, d, k) and leave the batch when they are done. Alternated with the exact
 align step, descent reaches gradients of 1e-10 in some hundred steps: alone it needs tens of
 thousands, because turning columns inside an eigenspace is the flattest direction there is.
-Array API: runs stay where the starts are.
+Array API: runs stay where the starts are; a step is 18 operations of the backend, 30 with momentum,
+whatever their number and size.
 """
 
 from __future__ import annotations
