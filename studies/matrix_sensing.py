@@ -280,7 +280,9 @@ def controls(preset: str) -> list[Control]:
     idle = instead("without the regulariser", claims=[budget_law.COLUMN_NORM_FRACTIONS],
                    regularised=False, **all_columns(preset))  # fmt: skip
     ends = [*broken_points(), *broken_pruning(), idle]
-    return ends if preset == "cuda" else [*ends, *broken_flow(), *broken_tuning()]
+    if preset == "cuda":
+        return ends
+    return [*ends, *broken_forms(), *broken_flow(), *broken_tuning()]
 
 
 def broken_points() -> list[Control]:
@@ -302,9 +304,15 @@ def broken_points() -> list[Control]:
         drops(early, claims=all_r, d=8, k=2, eigenvalues=(1.5, 1.0), beta=0.01, lam=0.1, steps=0,
               scale=10.0, dense=True),
         drops("r columns are not zero", claims=all_r, lam=0.25, scale=0.01, dense=True, **base),
+    ]  # fmt: skip
+
+
+def broken_forms() -> list[Control]:
+    """Conditions of the spectral form, dropped one by one."""
+    return [
         drops("orthogonal columns", d=8, k=12, beta=0.1, columns="generic"),
         drops("psi is concave", d=8, k=12, beta=0.1, penalty="square"),
-    ]  # fmt: skip
+    ]
 
 
 def broken_pruning() -> list[Control]:

@@ -75,6 +75,8 @@ def test_a_named_stream_is_one_of_its_kind() -> None:
             opened.named("noise")
 
 
+STUDIES = Path(__file__).resolve().parents[2] / "studies"
+
 STUDY = """
 from theory_lab import Claim, Experiment, Source, Study, grid, instead
 
@@ -116,6 +118,13 @@ def test_a_study_runs_on_a_device_as_far_as_it_is_ready(
         "toy: experiments that run on numpy arrays only are left out on cuda (here, wrong);"
         " --device cpu measures them.\n"
     )
+
+
+@pytest.mark.parametrize("name", ["directional_pruning", "matrix_sensing", "scale_up"])
+def test_presets_for_a_device_are_ready_for_it(name: str) -> None:
+    desk = lay_out(str(STUDIES / f"{name}.py"), "cuda", device="cuda")
+    assert desk.cells
+    assert not desk.left_out
 
 
 def test_a_study_of_which_nothing_is_ready_stays_on_the_cpu(tmp_path: Path) -> None:
