@@ -83,10 +83,12 @@ def points(preset: str) -> list[Case]:
 
 def many_starts() -> list[Case]:
     """Certified stationary points and phase diagrams from as many starts as fill a GPU."""
+    many = dict(d=200, k=32, runs=256)
     spectra = [(1.5, 1.0), (2.0, 1.5, 1.0), (1.0, 1.0, 1.0, 1.0)]
     return [
-        *grid(claims=POINTS, d=200, k=32, runs=256, eigenvalues=spectra, lam=[0.1, 0.18],
-              beta=[0.01, 0.03]),
+        *grid(claims=POINTS, eigenvalues=spectra, lam=[0.1, 0.18], beta=[0.01, 0.03], **many),
+        *grid(claims=POINTS, eigenvalues=(2.0, 1.0), lam=0.05, beta=0.23, **many),  # a tight bound
+        *beyond_covering(),
         *phase_diagram("cuda"),
         *grid(claims=[budget_law.COLUMN_NORM_FRACTIONS], replicates=2, **all_columns("cuda")),
     ]  # fmt: skip
