@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
 from array_api_compat import array_namespace, device
 
 from theory_lab.numerics.inner_products import matrix_products
@@ -65,7 +64,8 @@ class _Krylov:
 
     def __init__(self, hessian: HessianAt, start: Array, steps: int) -> None:
         self.hessian, self.shape, self.steps, self.size = hessian, start.shape[1:], steps, 0
-        xp, flat = array_namespace(start), start.reshape(len(start), -1)
+        flat, xp = start.reshape(len(start), -1), array_namespace(start)
+        self._xp = xp
         place = dict(dtype=start.dtype, device=device(start))
         self.basis = xp.zeros((len(flat), steps + 1, flat.shape[1]), **place)
         self.basis[:, 0] = _unit(flat)
@@ -75,15 +75,15 @@ class _Krylov:
         """One product with the Hessian, orthogonalised twice against the basis."""
         at, self.size = self.size, self.size + 1
         new = self.hessian(self.basis[:, at].reshape(-1, *self.shape)).reshape(len(self.basis), -1)
-        xp = array_namespace(new)
-        self.diagonal[:, at] = xp.vecdot(self.basis[:, at], new)
+        vecdot = self._xp.vecdot
+        self.diagonal[:, at] = vecdot(self.basis[:, at], new)
         known = self.basis[:, : self.size]
         for _ in range(2):
             overlap = known @ new[:, :, None]
             new = new - (overlap.mT @ known)[:, 0]
-        self.coupling[:, at] = xp.linalg.vector_norm(new, axis=1)
-        scale = xp.clip(self.coupling[:, at], min=np.finfo(float).tiny)
-        self.basis[:, self.size] = new / scale[:, None]
+        norm = vecdot(new, new) ** 0.5
+        self.coupling[:, at] = norm
+        self.basis[:, self.size] = new / (norm + (norm == 0))[:, None]
 
     def due(self) -> bool:
         """Whether it is time to look: from time to time, at the end, or at an invariant space."""
@@ -98,7 +98,7 @@ class _Krylov:
     def smallest(self) -> tuple[Array, Array]:
         """Ritz vectors (B, d, k) of the smallest Ritz values, and their residuals (B,)."""
         m = self.size
-        xp, place = array_namespace(self.basis), device(self.basis)
+        xp, place = self._xp, device(self.basis)
         i = xp.arange(m, device=place)
         T = xp.zeros((len(self.basis), m, m), dtype=self.basis.dtype, device=place)
         T[:, i, i] = self.diagonal[:, :m]
@@ -112,11 +112,9 @@ class _Krylov:
         """The bases of the runs `rows`."""
         smaller = object.__new__(_Krylov)
         smaller.hessian, smaller.shape = self.hessian.take(rows), self.shape
-        smaller.steps, smaller.size = self.steps, self.size
+        smaller.steps, smaller.size, smaller._xp = self.steps, self.size, self._xp
         shape = (len(rows), *self.basis.shape[1:])
-        smaller.basis = array_namespace(rows).zeros(
-            shape, dtype=self.basis.dtype, device=device(self.basis)
-        )
+        smaller.basis = self._xp.zeros(shape, dtype=self.basis.dtype, device=device(self.basis))
         smaller.basis[:, : self.size + 1] = self.basis[rows, : self.size + 1]
         smaller.diagonal, smaller.coupling = self.diagonal[rows], self.coupling[rows]
         return smaller
