@@ -47,7 +47,7 @@ class Experiment:
     (exact) or `Measurement`s; under the name `trace`, a dict of arrays for figures.
     `checks` are functions of the parameters that raise `BadParameter` where a combination of them
     makes no sense. `device_ready` says that `run` is written in array API and may get the problem's
-    arrays as tensors of another device.
+    arrays, those in dataclasses too, as tensors of another device.
     """
 
     id: str

@@ -111,7 +111,7 @@ def sampled_curvature(d: int, n: int) -> float:
     return 2 * (1 + math.sqrt(2 * d / n)) ** 2
 
 
-@dataclass
+@dataclass(eq=False)
 class EmpiricalLoss:
     """F(X) = (1/n) sum_i (<A_i, X> - y_i)^2 for B = S J runs, data set by data set.
 
