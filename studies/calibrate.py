@@ -2,8 +2,9 @@
 
     make calibrate        (or: python studies/calibrate.py --device cuda --json calibration.json)
 
-Ceilings first, then training beside the least time that they allow, the step of gRDA, what each
-pruner adds to a step and how often a step makes the host wait, the rank loss, and the loader.
+Ceilings first, then the theories' ensembles of paths and of starts beside the least time that these
+allow and beside numpy, training beside its least time, the step of gRDA, what each pruner adds to a
+step and how often a step makes the host wait, the rank loss, and the loader.
 Medians; on CUDA of times between events of the stream. Each line is printed and kept in the file
 when it is measured, so that nothing is lost with the machine. No study: nothing here is judged.
 """

@@ -1,6 +1,7 @@
 """Directional pruning by gRDA: the objective, its asymptotics, its laws, and the long run.
 
 theory-lab run directional_pruning [--preset quick|full]
+theory-lab run directional_pruning --preset cuda --device cuda --jobs 0    # laws over 10^5 paths
 """
 
 from directional_pruning_figures import FIGURES
@@ -114,6 +115,17 @@ def ensembles(full: bool) -> list[Case]:
 LAW_STRENGTHS = (0.4, 0.2, 0.2, 0.2)
 
 
+def large_ensembles() -> list[Case]:
+    """The laws over as many paths as fill a GPU."""
+    law = [laws.MEAN, laws.COVARIANCE, laws.COVARIANCE_VALUE, laws.SAME_LAW]
+    many = dict(step=2.0**-9, d=11, paths=100_000)
+    return [
+        *grid(claims=law, time=[1.0, 1.5, 2.0], strengths=LAW_STRENGTHS, rank=8, replicates=2,
+              **many),
+        *grid(claims=[laws.SECOND], time=[2.0, 3.0, 4.0], rank=5, **many),
+    ]  # fmt: skip
+
+
 RATIOS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 150.0, 200.0, 300.0, 500.0, 1000.0)
 """Thresholds in units of the first at which directional pruning has a zero."""
 
@@ -165,7 +177,9 @@ def valley() -> list[Case]:
 
 
 def cases(preset: str) -> list[Case]:
-    """All cases of a preset."""
+    """All cases of a preset; `cuda` has the laws alone."""
+    if preset == "cuda":
+        return large_ensembles()
     full = preset == "full"
     return [
         *pruning(full),
@@ -180,6 +194,8 @@ def cases(preset: str) -> list[Case]:
 
 def controls(preset: str) -> list[Control]:
     """What must break each claim."""
+    if preset == "cuda":
+        return broken_laws()
     return [*broken_pruning(), *broken_rates(), *broken_laws(), *broken_long_time()]
 
 
@@ -282,6 +298,8 @@ STUDY = Study(
     cases=cases,
     controls=controls,
     figures=FIGURES,
+    presets=("quick", "full", "cuda"),
+    smoke=dict(paths=200),
 )
 
 if __name__ == "__main__":

@@ -81,6 +81,19 @@ def points(preset: str) -> list[Case]:
     return cases + beyond_covering() + other_losses()
 
 
+def many_starts() -> list[Case]:
+    """Certified stationary points and phase diagrams from as many starts as fill a GPU."""
+    many = dict(d=200, k=32, runs=256)
+    spectra = [(1.5, 1.0), (2.0, 1.5, 1.0), (1.0, 1.0, 1.0, 1.0)]
+    return [
+        *grid(claims=POINTS, eigenvalues=spectra, lam=[0.1, 0.18], beta=[0.01, 0.03], **many),
+        *grid(claims=POINTS, eigenvalues=(2.0, 1.0), lam=0.05, beta=0.23, **many),  # a tight bound
+        *beyond_covering(),
+        *phase_diagram("cuda"),
+        *grid(claims=[budget_law.COLUMN_NORM_FRACTIONS], replicates=2, **all_columns("cuda")),
+    ]  # fmt: skip
+
+
 def beyond_covering() -> list[Case]:
     """Regularisation so strong that r columns survive only from starts that have them."""
     stationary = [survivors.AT_MOST_RANK, survivors.KEPT_NORMS, *pruned_loss.CLAIMS]
@@ -147,7 +160,7 @@ def phase_diagram(preset: str) -> list[Case]:
     return grid(
         claims=[survivors.GUARANTEED, survivors.IMPOSSIBLE], d=10, k=8,
         eigenvalues=[(1.5, 1.0), (3.0, 2.0, 2.0)], scale=[0.1, 1.0], loads=loads,
-        widths=widths, seeds=16 if preset == "full" else 4,
+        widths=widths, seeds={"quick": 4, "full": 16, "cuda": 64}[preset],
     )  # fmt: skip
 
 
@@ -170,9 +183,9 @@ def budgets(preset: str) -> list[Case]:
 
 def all_columns(preset: str) -> dict[str, Any]:
     """The square problem of the paper's first figure, four equal eigenvalues."""
-    side, steps = (500, 3000) if preset == "full" else (200, 800)
-    return dict(d=side, k=side, eigenvalues=(1.0, 1.0, 1.0, 1.0), lam=0.2, beta=0.02, runs=1,
-                steps=steps)  # fmt: skip
+    side, steps = (200, 800) if preset == "quick" else (500, 3000)
+    return dict(d=side, k=side, eigenvalues=(1.0, 1.0, 1.0, 1.0), lam=0.2, beta=0.02,
+                runs=8 if preset == "cuda" else 1, steps=steps)  # fmt: skip
 
 
 def without_regulariser(preset: str) -> list[Case]:
@@ -250,7 +263,9 @@ def idle_columns() -> list[Case]:
 
 
 def cases(preset: str) -> list[Case]:
-    """All cases of a preset."""
+    """All cases of a preset; `cuda` has those of many starts alone."""
+    if preset == "cuda":
+        return many_starts()
     return [
         *points(preset),
         *extinction(),
@@ -264,14 +279,12 @@ def cases(preset: str) -> list[Case]:
 
 def controls(preset: str) -> list[Control]:
     """What must break each claim: dropped conditions and rival computations."""
-    return [
-        *broken_points(),
-        *broken_pruning(),
-        *broken_flow(),
-        *broken_tuning(),
-        instead("without the regulariser", claims=[budget_law.COLUMN_NORM_FRACTIONS],
-                regularised=False, **all_columns(preset)),
-    ]  # fmt: skip
+    idle = instead("without the regulariser", claims=[budget_law.COLUMN_NORM_FRACTIONS],
+                   regularised=False, **all_columns(preset))  # fmt: skip
+    ends = [*broken_points(), *broken_pruning(), idle]
+    if preset == "cuda":
+        return ends
+    return [*ends, *broken_forms(), *broken_flow(), *broken_tuning()]
 
 
 def broken_points() -> list[Control]:
@@ -293,9 +306,15 @@ def broken_points() -> list[Control]:
         drops(early, claims=all_r, d=8, k=2, eigenvalues=(1.5, 1.0), beta=0.01, lam=0.1, steps=0,
               scale=10.0, dense=True),
         drops("r columns are not zero", claims=all_r, lam=0.25, scale=0.01, dense=True, **base),
+    ]  # fmt: skip
+
+
+def broken_forms() -> list[Control]:
+    """Conditions of the spectral form, dropped one by one."""
+    return [
         drops("orthogonal columns", d=8, k=12, beta=0.1, columns="generic"),
         drops("psi is concave", d=8, k=12, beta=0.1, penalty="square"),
-    ]  # fmt: skip
+    ]
 
 
 def broken_pruning() -> list[Control]:
@@ -370,6 +389,8 @@ STUDY = Study(
     cases=cases,
     controls=controls,
     figures=POPULATION,
+    presets=("quick", "full", "cuda"),
+    smoke=dict(runs=4, steps=100, seeds=2),
     title="Matrix sensing: pruning a population model",
 )
 

@@ -121,13 +121,14 @@ def run(
 ) -> None:  # fmt: skip
     """Measure what the ledger does not have yet, then judge."""
     from theory_lab import console
-    from theory_lab.lab import runner
+    from theory_lab.lab import backends, runner
     from theory_lab.lab.desk import judge
     from theory_lab.lab.mending import open_mended
 
-    desks = _desks(names, preset, smoke, patterns)
+    backends.require(device)
+    desks = _desks(names, preset, smoke, device, patterns)
     for desk in desks:
-        desk.require(device)
+        console.tell_left_out(desk)
     jobs = runner.default_jobs() if jobs is None else jobs
     settings = runner.Settings(jobs, deadline, timeout, keep_stale, device)
     ledger, mended = open_mended(_ledger(out, device, smoke))
@@ -242,7 +243,7 @@ def doctor(out: Path) -> None:
 
 
 def _desks(
-    names: Sequence[str], preset: str, smoke: bool = False, patterns: Sequence[str] = ()
+    names: Sequence[str], preset: str, smoke: bool, device: str, patterns: Sequence[str]
 ) -> list[Desk]:
     """The studies that are asked for; what begins with a dash is for the study.
 
@@ -255,7 +256,10 @@ def _desks(
     asked = list(names[:first_flag]) or [str(file) for file in catalogue.study_files()]
     if not asked:
         raise UsageError("There is no study in ./studies; give the path of a study's file.")
-    desks = [lay_out(name, preset, names[first_flag:], smoke, patterns) for name in asked]
+    desks = [
+        lay_out(name, preset, names[first_flag:], smoke=smoke, device=device, patterns=patterns)
+        for name in asked
+    ]
     found = [desk for desk in desks if desk.plan.claims]
     if patterns and not found:
         raise UsageError(
@@ -278,10 +282,11 @@ def _judged(
     from theory_lab.lab.desk import judge
     from theory_lab.lab.ledger import Ledger
 
-    desks = _desks(names, preset, smoke, patterns)
+    desks = _desks(names, preset, smoke, device, patterns)
     with Ledger(_ledger(out, device, smoke), readonly=True) as ledger:
         judgements = [judge(desk, ledger) for desk in desks]
     for judgement in judgements:
+        console.tell_left_out(judgement.desk)
         console.tell_missing(judgement)
     return judgements
 

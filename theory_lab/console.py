@@ -18,7 +18,7 @@ from theory_lab.core.evidence import LEAST_INSIDE
 from theory_lab.lab.assess import Assessment, ControlResult, verdict_of
 
 if TYPE_CHECKING:
-    from theory_lab.lab.desk import Judgement
+    from theory_lab.lab.desk import Desk, Judgement
     from theory_lab.lab.mutants import Challenge
     from theory_lab.lab.runner import Outcome
 
@@ -78,16 +78,28 @@ def tell_outcome(study: str, outcome: Outcome) -> None:
         note(f"{len(outcome.failures) - SHOWN} more cells of {study} did not end well.")
 
 
+def tell_left_out(desk: Desk) -> None:
+    """What of a study does not run on the device, and the cure."""
+    if not desk.left_out:
+        return
+    names = ", ".join(name.removeprefix(f"{desk.study.id}.") for name in desk.left_out)
+    note(
+        f"{desk.study.id}: experiments that run on numpy arrays only are left out on {desk.device}"
+        f" ({names}); --device cpu measures them."
+    )
+
+
 def tell_missing(judgement: Judgement) -> None:
     """What a judgement could not see, and the cure."""
     if not judgement.missing:
         return
     why = {"stale (the code has changed)": judgement.stale, "failed": judgement.failures}
+    device = "" if judgement.desk.device == "cpu" else f" --device {judgement.desk.device}"
     parts = [f"{len(cells)} of them {what}" for what, cells in why.items() if cells]
     note(
         f"{judgement.desk.study.id}: {judgement.missing} of {len(judgement.desk.cells)} cells are"
         f" not measured{' (' + ', '.join(parts) + ')' if parts else ''};"
-        f" `theory-lab run {judgement.desk.study.id} --preset {judgement.desk.plan.preset}`"
+        f" `theory-lab run {judgement.desk.study.id} --preset {judgement.desk.plan.preset}{device}`"
         " measures them."
     )
 

@@ -8,16 +8,17 @@ import functools
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from benchmarks import roofline
+from benchmarks import ensembles, roofline
 from benchmarks.device import captured, durations, host_seconds, seconds, synchronisations
 from benchmarks.loader import random_images
 from benchmarks.networks import EVERY, PRUNERS, Trained
 from benchmarks.roofline import Ceilings
+from benchmarks.rows import Row
 from theory_lab.core import StorageError
 from theory_lab.networks import datasets, measures, models, train
 from theory_lab.networks.datasets import Dataset
@@ -47,35 +48,24 @@ class Sizes:
     epochs: dict[str, int]
     rival: str
     """The network whose parameters gRDA steps, and whose steps the pruners slow."""
+    ensembles: ensembles.Sizes
     compiles: bool = True
 
 
 FULL = Sizes(
     matrix=8192, copied=2**30, images=20_480, batch=512, rounds=60,
     epochs={"resnet20": 5, "resnet18": 5, "wrn28_10": 2}, rival="resnet18",
+    ensembles=ensembles.FULL,
 )  # fmt: skip
 SMOKE = Sizes(
     matrix=128, copied=2**20, images=64, batch=16, rounds=8,
-    epochs={"resnet8w4": 1, "wrn10_1": 1}, rival="resnet8w8", compiles=False,
+    epochs={"resnet8w4": 1, "wrn10_1": 1}, rival="resnet8w8",
+    ensembles=ensembles.SMOKE, compiles=False,
 )  # fmt: skip
 TARGETS = {"resnet20": 0.5, "resnet18": 1.2}
 """Seconds an epoch."""
 EXPECTED = {"resnet20": 0.29, "resnet18": 0.69, "wrn28_10": 4.9}
 """Seconds an epoch that were estimated for an H200: what kernels reach in practice, not a bound."""
-
-
-class Row(NamedTuple):
-    """One line: the figure in `unit`, and what stands beside it."""
-
-    section: str
-    what: str
-    value: float | None
-    unit: str
-    beside: str = ""
-
-    @property
-    def figure(self) -> str:
-        return "not measured" if self.value is None else f"{self.value:.4g} {self.unit}".rstrip()
 
 
 def measured(device: torch.device, sizes: Sizes) -> Iterator[Row]:
@@ -87,6 +77,7 @@ def measured(device: torch.device, sizes: Sizes) -> Iterator[Row]:
         for row in ceilings(device, sizes):
             found.append(row)
             yield row
+        yield from ensembles.ensembles(device, sizes.ensembles, wide_limits_of(found))
         limits = limits_of(found, device)
         data = smaller(random_images(), sizes.images).to(device)
         for net in sizes.epochs:
@@ -104,6 +95,12 @@ def limits_of(found: list[Row], device: torch.device) -> Ceilings:
     if device.type == "cuda":
         return Ceilings(bfloat16 * 1e12, copied * 1e9)
     return Ceilings(float32 * 1e12, copied * 1e9, width=4)
+
+
+def wide_limits_of(found: list[Row]) -> Ceilings:
+    """The ceilings of float64, in which the theories' ensembles are run."""
+    float64, copied = (row.value or 0.0 for row in found[-2:])
+    return Ceilings(float64 * 1e12, copied * 1e9, width=8)
 
 
 def smaller(data: Dataset, images: int) -> Dataset:
@@ -128,6 +125,7 @@ def ceilings(device: torch.device, sizes: Sizes) -> Iterator[Row]:
         ("bfloat16", torch.bfloat16, "highest"),
         ("float32", torch.float32, "highest"),
         ("float32 as TF32", torch.float32, "high"),
+        ("float64", torch.float64, "highest"),
     ):
         torch.set_float32_matmul_precision(precision)
         a, b = (torch.randn(n, n, device=device).to(dtype) for _ in range(2))

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from benchmarks.timing import Benchmarks, Line, alternate, median, ratio, timed
+from theory_lab.core.seeds import Stream
 from theory_lab.numerics.symmetric import packed_size, svec
 from theory_lab.solvers.descent import safe_step
 from theory_lab.solvers.stationary import second_order_points
@@ -86,7 +87,7 @@ def stationary_points() -> list[Line]:
     target = make_target(d, (1.5, 1.0), "synthetic", 0, rng).matrix
     starts = rng.standard_normal((SEEDS, d, k)) * (0.3 / np.sqrt(d))
     step = safe_step(1.3 * 1.5, LAM, BETA)
-    certify = np.random.default_rng(2)
+    certify = Stream({}, 2)
 
     def ours() -> None:
         points = second_order_points(

@@ -1,4 +1,4 @@
-"""The least time of a training step, from its operations and bytes and the device's two ceilings."""
+"""The least time of a step, from its operations and bytes and the device's two ceilings."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ class Ceilings:
     width: int = 2
     """Bytes of an activation: 2 under bfloat16 autocast."""
 
+    def seconds(self, operations: float, moved: float) -> float:
+        """The least time for so many operations and bytes: at the nearer of the two."""
+        return max(operations / self.operations, moved / self.bytes)
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -36,8 +40,7 @@ class Layer:
 
     def seconds(self, ceilings: Ceilings) -> float:
         """At the nearer of the two ceilings."""
-        moved = self.entries * ceilings.width
-        return max(self.operations / ceilings.operations, moved / ceilings.bytes)
+        return ceilings.seconds(self.operations, self.entries * ceilings.width)
 
 
 def layers(model: nn.Module, example: Tensor) -> list[Layer]:

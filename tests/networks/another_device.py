@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_a
 from torch.utils._pytree import tree_leaves, tree_map
 
 NAME = "meta"
-_on_cpu = torch.tensor
+_on_cpu, _to_array = torch.tensor, torch.asarray
 
 
 class Elsewhere(Tensor):
@@ -81,6 +81,11 @@ def _tensor(data: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
     return _on_cpu(data, dtype=dtype).to(device or "cpu")
 
 
+def _asarray(data: Any, *, dtype: Any = None, device: Any = None, copy: Any = None) -> Tensor:
+    """`torch.asarray`, which asks no mode either."""
+    return _to_array(data, dtype=dtype, copy=copy).to(device or data.device)
+
+
 @contextmanager
 def another_device() -> Iterator[str]:
     """The device's name, while there is one."""
@@ -89,6 +94,7 @@ def another_device() -> Iterator[str]:
     try:
         with pytest.MonkeyPatch.context() as patch, _Mode():
             patch.setattr(torch, "tensor", _tensor)
+            patch.setattr(torch, "asarray", _asarray)
             yield NAME
     finally:
         torch.__future__.set_overwrite_module_params_on_conversion(before)

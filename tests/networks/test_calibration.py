@@ -10,15 +10,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from theory_lab.data import files
+from theory_lab.lab.backends import DeviceStream
 from theory_lab.networks import measures, models
 
 STUDIES = Path(__file__).resolve().parents[2] / "studies"
 sys.path.insert(0, str(STUDIES))
 
 import calibrate  # noqa: E402
-from benchmarks import calibration, device, roofline  # noqa: E402
+from benchmarks import calibration, device, ensembles, roofline  # noqa: E402
 
 CPU = torch.device("cpu")
 
@@ -47,6 +49,22 @@ def test_the_operations_of_an_epoch_are_known() -> None:
         assert counted == pytest.approx(known, rel=4e-3)
 
 
+def test_operations_of_a_descent_are_those_of_its_products() -> None:
+    def operations(steps: int) -> int:
+        with FlopCounterMode(display=False) as counted:
+            ensembles.descended(torch.tensor, ensembles.sensing_problem(7, 3, 2), steps)
+        return counted.get_total_flops()
+
+    assert operations(3) - operations(2) == ensembles.descent_cost(2, 7, 3)[0]
+
+
+def test_bytes_of_a_step_are_those_of_weights_and_accumulators() -> None:
+    """Each read and written once, as a step that is one kernel would; float64."""
+    found = ensembles.follow(torch.tensor, DeviceStream({}, 0, "noise", "cpu"), 3, 1)[0]
+    numbers = found.weights.numel() + found.dual.numel()
+    assert ensembles.path_cost(3, found.weights.shape[2])[1] == 2 * 8 * numbers
+
+
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # torch.compile's own
 def test_every_line_is_measured_and_kept(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -65,6 +83,8 @@ def test_every_line_is_measured_and_kept(
         "graph: images/s",
         "GRDA compiled",
         "copy, read and written",
+        "a step of all paths",
+        "certified points from all starts",
     ):
         assert any(row["what"] == name for row in rows), name
     assert all(row["value"] is None or math.isfinite(row["value"]) for row in rows)

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from tests.elsewhere import Counted
 from tests.tolerances import rtol
 from theory_lab.core.seeds import Stream
 from theory_lab.data.diabetes import diabetes
+from theory_lab.lab.backends import DeviceStream
 from theory_lab.numerics.prox import soft_threshold
 from theory_lab.solvers import averaging
-from theory_lab.solvers.averaging import dual_averaging, threshold
+from theory_lab.solvers.averaging import block_paths, dual_averaging, threshold
 from theory_lab.theorems.directional_pruning.experiments.losses import (
     AdditiveNoise,
     AllRows,
@@ -51,7 +53,7 @@ def test_weights_are_the_soft_threshold_of_the_accumulator() -> None:
 
 def test_blocks_change_no_path_without_noise(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, _ = dual_averaging(AllRows(ROWS, LABELS), start(7), stream=None, **SETTINGS)
-    monkeypatch.setattr(averaging, "BLOCK", 24)
+    monkeypatch.setattr(averaging, "CPU_BLOCK", 24)
     parts, _ = dual_averaging(AllRows(ROWS, LABELS), start(7), stream=None, **SETTINGS)
     np.testing.assert_allclose(parts.weights, whole.weights, rtol=rtol())
 
@@ -85,8 +87,9 @@ class Replayed:
         drawn = self.rng.standard_normal(shape)
         return torch.from_numpy(drawn) if isinstance(like, torch.Tensor) else drawn
 
-    def integers(self, high: int, *, size: int) -> np.ndarray:
-        return self.rng.integers(high, size=size)
+    def integers(self, high: int, *, size: int, like: Any) -> Any:
+        drawn = self.rng.integers(high, size=size)
+        return torch.from_numpy(drawn) if isinstance(like, torch.Tensor) else drawn
 
 
 def tensor(x: np.ndarray) -> torch.Tensor:
@@ -109,6 +112,29 @@ def test_torch_and_numpy_agree(name: str) -> None:
     ours, _ = dual_averaging(make(np.asarray), start(5), stream=Replayed(), **SETTINGS)
     theirs, _ = dual_averaging(make(tensor), tensor(start(5)), stream=Replayed(), **SETTINGS)
     np.testing.assert_allclose(theirs.weights.numpy(), ours.weights, rtol=1e-10, atol=1e-12)
+
+
+def operations(loss: Any, steps: int, pairs: int, paths: int) -> int:
+    settings = dict(step=0.02, steps=steps, strengths=(0.1,) * pairs, exponents=(0.51,) * pairs)
+    begin = tensor(start(paths))
+    with Counted() as counted:
+        dual_averaging(loss, begin, stream=DeviceStream({}, 0, "noise", "cpu"), **settings)
+    return counted.count
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_step_gives_the_device_few_operations_whatever_its_size(name: str) -> None:
+    """A device waits for the host where a step is many small operations."""
+    loss = LOSSES[name](tensor)
+    step = operations(loss, 3, 2, 5) - operations(loss, 2, 2, 5)
+    assert step == operations(loss, 3, 7, 50) - operations(loss, 2, 7, 50)
+    assert 5 <= step <= (25 if "net" in name else 11)
+
+
+def test_a_block_holds_all_paths_of_a_device_and_few_of_a_cpu() -> None:
+    many = torch.empty((100_000, 20), dtype=torch.float64, device="meta")
+    assert block_paths(many, 5) >= len(many)
+    assert block_paths(tensor(start(5)), 5) == block_paths(start(5), 5) == 32_768 // 30
 
 
 def test_soft_threshold_obeys_moreau() -> None:

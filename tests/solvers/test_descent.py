@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.elsewhere import Counted, SameNoise
+from theory_lab.core.seeds import Stream
+from theory_lab.lab import backends
 from theory_lab.solvers.curvature import smallest_curvature
 from theory_lab.solvers.descent import align, descend, safe_step, small_gradient
 from theory_lab.solvers.objective import Loss, Objective, transposed
@@ -41,7 +45,7 @@ def make_loss(kind: str, rng: np.random.Generator, d: int) -> Loss:
 
 def objective(kind: str, rng: np.random.Generator, runs: int, d: int) -> Objective:
     lam, beta = rng.uniform(0.05, 0.5, runs), rng.uniform(0.01, 0.2, runs)
-    return Objective.of(make_loss(kind, rng, d), runs, lam, beta)
+    return Objective.of(make_loss(kind, rng, d), np.empty((runs, d, 1)), lam, beta)
 
 
 @given(s=st.floats(1e-6, 10), beta=st.floats(1e-3, 2))
@@ -139,6 +143,64 @@ def test_runs_do_not_notice_their_neighbours(method: dict[str, bool]) -> None:
         assert together.finished[run] == alone.finished[0]
 
 
+METHODS = st.sampled_from([dict(), dict(aligned=True), dict(momentum=True)])
+
+
+@pytest.mark.parametrize("kind", LOSSES)
+@given(
+    seed=st.integers(0, 10**6), runs=st.integers(1, 4), d=st.integers(2, 6), k=st.integers(1, 6),
+    steps=st.integers(0, 60), method=METHODS,
+)  # fmt: skip
+def test_a_batch_is_its_runs_one_after_another_on_both_backends(
+    kind: str, seed: int, runs: int, d: int, k: int, steps: int, method: dict[str, bool]
+) -> None:
+    rng = np.random.default_rng(seed)
+    loss, U = make_loss(kind, rng, d), start(rng, runs, d, k)
+    lam, beta = rng.uniform(0, 0.5, runs), rng.uniform(0.01, 0.2, runs)
+    step = safe_step(2.0, lam, beta, 8.0)
+    budget = dict(steps=steps, until=small_gradient(0.3), every=7, **method)
+    together = descend(loss, U, lam, beta, step=step, **budget)
+    (moved,) = backends.to_device(dict(loss=loss), "cpu").values()
+    on_tensors = descend(moved, torch.tensor(U), lam, beta, step=step, **budget)
+    for run in range(runs):
+        one = slice(run, run + 1)
+        alone = descend(loss, U[one], lam[run], beta[run], step=step[run], **budget)
+        for found in (together, on_tensors):
+            # the align step leaves the sign of a column open, and its turn where norms are equal
+            for told in (lambda U: U @ U.T, squared_norms):
+                np.testing.assert_allclose(told(found.U[run]), told(alone.U[0]), atol=1e-11)
+            assert found.steps[run] == alone.steps[0]
+            assert found.finished[run] == alone.finished[0]
+
+
+def operations(steps: int, runs: int, d: int, momentum: bool) -> int:
+    rng = np.random.default_rng(13)
+    loss, U = PopulationLoss(torch.tensor(target(rng, d))), torch.tensor(start(rng, runs, d, 4))
+    with Counted() as counted:
+        descend(loss, U, 0.1, 0.01, step=0.01, steps=steps, momentum=momentum)
+    return counted.count
+
+
+@pytest.mark.parametrize("momentum", [False, True])
+def test_a_step_gives_the_device_few_operations_whatever_its_size(momentum: bool) -> None:
+    """A device waits for the host where a step is many small operations."""
+    step = operations(4, 3, 5, momentum) - operations(3, 3, 5, momentum)
+    assert step == operations(4, 50, 9, momentum) - operations(3, 50, 9, momentum)
+    assert 10 <= step <= (30 if momentum else 18)
+
+
+@pytest.mark.parametrize("kind", LOSSES)
+def test_certificates_are_those_of_tensors(kind: str) -> None:
+    rng = np.random.default_rng(12)
+    f, U = objective(kind, rng, 3, 5), rng.standard_normal((3, 5, 4))
+    lam, beta = f.lam[:, 0], f.beta[:, 0]
+    (moved,) = backends.to_device(dict(loss=f.loss), "cpu").values()
+    ours = certify(f.loss, U, lam, beta, rng=Stream({}, 0))
+    theirs = certify(moved, torch.tensor(U), lam, beta, rng=SameNoise({}, 0, "problem", "cpu"))
+    np.testing.assert_allclose(theirs[0], ours[0], rtol=1e-12)
+    np.testing.assert_allclose(theirs[1], ours[1], rtol=1e-7)  # by the residual, up to 1e-9
+
+
 def test_plain_descent_is_the_plain_iteration() -> None:
     rng = np.random.default_rng(6)
     f, U = objective("empirical", rng, 3, 5), start(rng, 3, 5, 4)
@@ -168,7 +230,7 @@ def test_both_fast_methods_reach_the_same_points(method: str) -> None:
     path = descend(
         loss, U, 0.1, 0.01, step=step, steps=5000, until=small_gradient(1e-10), **{method: True}
     )
-    gradient, curvature = certify(loss, path.U, 0.1, 0.01, rng=rng)
+    gradient, curvature = certify(loss, path.U, 0.1, 0.01, rng=Stream({}, 8))
     assert path.finished.all()
     assert gradient.max() <= 1e-10
     assert curvature.min() >= 0
@@ -194,7 +256,7 @@ def test_lanczos_finds_the_smallest_eigenvalue(kind: str) -> None:
 
 def test_lanczos_survives_an_early_invariant_space() -> None:
     """At U = 0 the Hessian has as few distinct eigenvalues as X* has."""
-    hessian = Objective.of(PopulationLoss(np.eye(4)), 2, 0.1, 0.01).curvature_at(
+    hessian = Objective.of(PopulationLoss(np.eye(4)), np.zeros((2, 4, 3)), 0.1, 0.01).curvature_at(
         np.zeros((2, 4, 3))
     )
     rng = np.random.default_rng(10)
@@ -205,6 +267,6 @@ def test_lanczos_survives_an_early_invariant_space() -> None:
 def test_a_spent_budget_shows_in_the_certificate() -> None:
     rng = np.random.default_rng(11)
     loss, U = PopulationLoss(target(rng, 6)), start(rng, 2, 6, 4)
-    points = second_order_points(loss, U, 0.1, 0.01, step=0.02, rng=rng, steps=10)
+    points = second_order_points(loss, U, 0.1, 0.01, step=0.02, rng=Stream({}, 11), steps=10)
     assert (points.gradient_norm > 1e-3).all()
     assert list(points.steps) == [10, 10]

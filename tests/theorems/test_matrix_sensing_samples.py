@@ -183,7 +183,9 @@ def test_network_curvatures_are_the_hessian_at_the_truth(
     d, r = len(eigenvalues) + extra, len(eigenvalues)
     exact = np.eye(d)[:, :r] * np.sqrt(eigenvalues)
     basis = np.eye(d * r).reshape(d * r, d, r)
-    objective = Objective.of(QuadraticNetworkLoss(exact @ exact.T), d * r, 0.0, 1.0)
+    objective = Objective.of(
+        QuadraticNetworkLoss(exact @ exact.T), np.empty((d * r, d, r)), 0.0, 1.0
+    )
     columns = objective.curvature_at(np.broadcast_to(exact, basis.shape))(basis)
     spectrum = np.linalg.eigvalsh(columns.reshape(d * r, d * r))
     distinct = np.unique(spectrum[spectrum > 1e-9].round(9))

@@ -64,6 +64,13 @@ class Stream(np.random.Generator):
             return super().normal(loc, scale, size)
         return self.standard_normal(loc).astype(like.dtype, copy=False)
 
+    def integers(
+        self, low: Any, high: Any = None, size: Any = None, dtype: Any = np.int64,
+        endpoint: bool = False, *, like: Any = None,
+    ) -> Any:  # fmt: skip
+        """As `Generator.integers`; with `like=x`, for indices into `x`: int64, where `x` is."""
+        return super().integers(low, high, size, dtype, endpoint)
+
     def spawn(self, n_children: int) -> Any:
         """As `Generator.spawn`: independent plain generators."""
         return [np.random.Generator(bits) for bits in self.bit_generator.spawn(n_children)]

@@ -47,7 +47,7 @@ class Experiment:
     (exact) or `Measurement`s; under the name `trace`, a dict of arrays for figures.
     `checks` are functions of the parameters that raise `BadParameter` where a combination of them
     makes no sense. `device_ready` says that `run` is written in array API and may get the problem's
-    arrays as tensors of another device.
+    arrays, those in dataclasses too, as tensors of another device.
     """
 
     id: str
@@ -58,6 +58,10 @@ class Experiment:
 
     def __post_init__(self) -> None:
         _check_id("experiment", self.id)
+
+    def runs_on(self, device: str) -> bool:
+        """Every experiment runs on the CPU, on other devices those that say so."""
+        return device == "cpu" or self.device_ready
 
     @property
     def problem_parameters(self) -> dict[str, parameters.Parameter]:

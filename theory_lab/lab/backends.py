@@ -2,17 +2,19 @@
 
 On the CPU everything is numpy. On another device the arrays of `draw` become torch tensors there,
 and `run` (which must be written in array API and say so with `Experiment(device_ready=True)`) gets
-a stream whose `normal(shape, like=x)` draws with the device's own generator.
+a stream whose `normal(shape, like=x)` draws with the device's own generator. What a problem keeps in
+dataclasses (a loss with its target) moves with it.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from theory_lab.core import Experiment, Measurement, UsageError
+from theory_lab.core import Measurement, UsageError
 from theory_lab.core.seeds import Stream, bit_generator
 
 DEVICES = ("cpu", "cuda")
@@ -30,20 +32,21 @@ def require(device: str) -> None:
         )
 
 
-def require_ready(experiment: Experiment, device: str) -> None:
-    """UsageError for an experiment that is numpy only, on any device but the CPU."""
-    if device != "cpu" and not experiment.device_ready:
-        raise UsageError(f"{experiment.id} runs on numpy arrays only; run it with --device cpu.")
-
-
 def to_device(problem: Mapping[str, Any], device: str) -> dict[str, Any]:
     """The problem with its arrays as tensors on the device, of the same dtype."""
+    return {name: _moved(value, device) for name, value in problem.items()}
+
+
+def _moved(value: Any, device: str) -> Any:
     import torch
 
-    return {
-        name: torch.from_numpy(value).to(device) if isinstance(value, np.ndarray) else value
-        for name, value in problem.items()
-    }
+    if isinstance(value, np.ndarray):
+        return torch.tensor(value.copy("C"), device=device)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = [field.name for field in dataclasses.fields(value) if field.init]
+        moved = {name: _moved(getattr(value, name), device) for name in fields}
+        return dataclasses.replace(value, **moved)
+    return value
 
 
 def to_numpy(results: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,7 +63,7 @@ def _array(value: Any) -> Any:
 
 
 class DeviceStream(Stream):
-    """A stream whose `normal(shape, like=x)` is drawn on the device of `x`.
+    """A stream whose `normal(shape, like=x)` and `integers(…, like=x)` are drawn where `x` is.
 
     Seeded by the same name as the CPU's stream: the same law, other bits.
     """
@@ -84,3 +87,17 @@ class DeviceStream(Stream):
         import torch
 
         return torch.randn(loc, generator=self._generator, dtype=like.dtype, device=like.device)
+
+    def integers(
+        self, low: Any, high: Any = None, size: Any = None, dtype: Any = np.int64,
+        endpoint: bool = False, *, like: Any = None,
+    ) -> Any:  # fmt: skip
+        if like is None:
+            return super().integers(low, high, size, dtype, endpoint)
+        import torch
+
+        first, last = (0, low) if high is None else (low, high)
+        shape = (size,) if isinstance(size, int) else size
+        return torch.randint(
+            first, last + endpoint, shape, generator=self._generator, device=like.device
+        )

@@ -16,6 +16,7 @@ from typing import Any
 
 from theory_lab import registry
 from theory_lab.core import Claim, Experiment, Study, UsageError
+from theory_lab.lab.backends import DEVICES
 
 STUDIES = Path("studies")
 
@@ -124,6 +125,11 @@ def experiments(study: Study) -> dict[str, Experiment]:
     return found
 
 
+def devices(claim: Claim) -> list[str]:
+    """Where the claim's experiment runs."""
+    return [device for device in DEVICES if claim.experiment.runs_on(device)]
+
+
 def describe(claim: Claim) -> dict[str, Any]:
     """The row of `list --json`."""
     return {
@@ -136,4 +142,5 @@ def describe(claim: Claim) -> dict[str, Any]:
         "statement": claim.statement,
         "conditions": [condition.name for condition in claim.conditions],
         "rivals": list(claim.rivals),
+        "devices": devices(claim),
     }

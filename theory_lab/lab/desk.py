@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from theory_lab.core import Record, Study
-from theory_lab.lab import backends, catalogue, evidence_file, runner
+from theory_lab.core import Record, Study, UsageError
+from theory_lab.lab import catalogue, evidence_file, runner
 from theory_lab.lab.assess import Assessment, assess
 from theory_lab.lab.evidence_file import EvidenceFile
 from theory_lab.lab.ledger import Failure, Ledger
@@ -19,11 +19,16 @@ from theory_lab.lab.plan import Cell, Plan, plan
 
 @dataclass(frozen=True, eq=False)
 class Desk:
-    """A study laid out at one preset."""
+    """A study laid out at one preset, as far as it runs on the device.
+
+    `left_out`: the experiments that run on numpy arrays only, where the device is not the CPU.
+    """
 
     file: Path
     study: Study
     plan: Plan
+    device: str = "cpu"
+    left_out: Sequence[str] = ()
 
     @functools.cached_property
     def code(self) -> dict[str, str]:
@@ -33,13 +38,6 @@ class Desk:
     @functools.cached_property
     def cells(self) -> list[Cell]:
         return self.plan.cells()
-
-    def require(self, device: str) -> None:
-        """UsageError where the device is not there, or an experiment cannot run on it."""
-        backends.require(device)
-        known = catalogue.experiments(self.study)
-        for name in dict.fromkeys(cell.experiment for cell in self.cells):
-            backends.require_ready(known[name], device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,14 +74,26 @@ def lay_out(
     name: str,
     preset: str,
     flags: Sequence[str] = (),
+    *,
     smoke: bool = False,
+    device: str = "cpu",
     patterns: Sequence[str] = (),
 ) -> Desk:
-    """Find and plan a study, given by file or by name, or its claims of these patterns alone."""
+    """Find and plan a study, given by file or by name, or its claims of these patterns alone;
+    UsageError where nothing of it runs on the device."""
     file = catalogue.find(name)
     study = catalogue.load(file)
     options: Any = parse_options(study, flags)
-    return Desk(file, study, plan(study, preset, options, smoke, patterns))
+    whole = plan(study, preset, options, smoke, patterns)
+    if device == "cpu":
+        return Desk(file, study, whole)
+    desk = Desk(file, study, whole.on(device), device, whole.numpy_only())
+    if desk.left_out and not desk.cells:
+        raise UsageError(
+            f"The experiments of {study.id} ({', '.join(desk.left_out)}) run on numpy arrays only;"
+            " use --device cpu."
+        )
+    return desk
 
 
 def judge(desk: Desk, ledger: Ledger) -> Judgement:

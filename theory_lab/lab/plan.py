@@ -51,6 +51,24 @@ class ClaimPlan:
         for unit in itertools.chain(self.units, *(units for _, units in self.controls)):
             yield from unit.cells
 
+    def experiments(self) -> Iterator[Experiment]:
+        """Those that its cells need."""
+        if self.units:
+            yield self.claim.experiment
+        for control, units in self.controls:
+            if units:
+                yield control.experiment or self.claim.experiment
+
+    def on(self, device: str) -> ClaimPlan:
+        """The units and controls whose experiments run on a device."""
+        controls = [
+            (control, units)
+            for control, units in self.controls
+            if (control.experiment or self.claim.experiment).runs_on(device)
+        ]
+        units = self.units if self.claim.experiment.runs_on(device) else ()
+        return ClaimPlan(self.claim, units, tuple(controls))
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -65,6 +83,15 @@ class Plan:
         cells = list(dict.fromkeys(cell for planned in self.claims for cell in planned.cells()))
         order = self.study.order
         return sorted(cells, key=lambda c: order(dict(c.params), c.replicate)) if order else cells
+
+    def on(self, device: str) -> Plan:
+        """What of it runs on a device: other claims have no case, other controls are left out."""
+        return Plan(self.study, self.preset, tuple(claim.on(device) for claim in self.claims))
+
+    def numpy_only(self) -> list[str]:
+        """Experiments of its cells that run on no device but the CPU."""
+        used = (e for planned in self.claims for e in planned.experiments() if not e.device_ready)
+        return sorted({experiment.id for experiment in used})
 
 
 def plan(

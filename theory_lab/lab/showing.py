@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from theory_lab.core import Claim
-from theory_lab.lab import keys
+from theory_lab.lab import catalogue, keys
 
 
 def describe_claim(claim: Claim) -> str:
@@ -23,6 +23,7 @@ def _lines(claim: Claim) -> Iterator[str]:
     yield f"relation    {claim.measure.name} {claim.relation} predict(facts)"  # type: ignore[union-attr]
     yield f"tolerance   {claim.tolerance:g} x {_scale(claim)}"
     yield f"experiment  {claim.experiment.id}"
+    yield f"devices     {', '.join(catalogue.devices(claim))}"
     yield from (f"condition   {condition.name}" for condition in claim.conditions)
     yield from (f"observed    {name}" for name in claim.observed)
     yield from (f"rival       {name}" for name in claim.rivals)

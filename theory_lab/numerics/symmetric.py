@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from array_api_compat import array_namespace, device
 
+from theory_lab.numerics.arrays import like
+
 
 class Gathers(NamedTuple):
     """Index tables between a flattened (d d,) symmetric matrix and its packed form (D,).
@@ -61,18 +63,13 @@ def svec(Z: Any) -> Any:
     tables = gathers(d)
     flat = xp.reshape(Z, (*Z.shape[:-2], d * d))
     upper = xp.asarray(tables.upper, device=device(Z), copy=True)
-    return xp.take(flat, upper, axis=-1) * _like(xp, tables.weights, Z)
+    return xp.take(flat, upper, axis=-1) * like(tables.weights, Z)
 
 
 def smat(z: Any) -> Any:
     """The symmetric matrix of a packed vector: (..., D) -> (..., d, d), the inverse of svec."""
     xp, d = array_namespace(z), matrix_size(z.shape[-1])
     tables = gathers(d)
-    entries = z / _like(xp, tables.weights, z)
+    entries = z / like(tables.weights, z)
     full = xp.asarray(tables.full, device=device(z), copy=True)
     return xp.reshape(xp.take(entries, full, axis=-1), (*z.shape[:-1], d, d))
-
-
-def _like(xp: Any, table: np.ndarray, array: Any) -> Any:
-    """`table` in the dtype and on the device of `array`; a copy, since the table is read-only."""
-    return xp.asarray(table, dtype=array.dtype, device=device(array), copy=True)

@@ -4,10 +4,13 @@
 
 with one random gradient a step. Stochastic gradient descent is the path with c = 0; paths with
 several (c, mu) are stacked along the first axis and see the same Z, so that they are coupled.
-Array API: the same code runs on numpy and torch, and the noise is drawn step by step.
+Array API: the same code runs on numpy and torch, where the start is, and the noise is drawn step by
+step, there too.
 
-Inside the loop paths come last, so that every operation runs along contiguous memory, and a block
-of paths stays in the cache from step to step.
+Inside the loop paths come last, so that every operation runs along contiguous memory. What an
+operation costs apart from its numbers, and where the numbers of a step wait for the next one, makes
+the size of a block: a CPU takes so few paths that they stay in its cache, another device as many as
+its memory holds. A step is about ten operations of the backend (25 for a net), whatever m and B.
 """
 
 from __future__ import annotations
@@ -17,8 +20,13 @@ from typing import Any, NamedTuple, Protocol
 
 from array_api_compat import array_namespace, device
 
-BLOCK = 32_768
+from theory_lab.numerics.arrays import like
+
+CPU_BLOCK = 32_768
 """Numbers in the weights of one block of paths: with accumulators and gradients 800 kB."""
+
+DEVICE_BLOCK = 2**27
+"""The same where the memory is the device's own: with accumulators, gradients and products 4 GB."""
 
 
 class RandomGradient(Protocol):
@@ -57,16 +65,17 @@ def dual_averaging(
     """All paths after `steps` steps from start: (B, d), and copies of them at the steps `watch`.
 
     strengths c and exponents mu: (m,), c = 0 for plain stochastic gradient descent. Paths are
-    taken in blocks that stay in the cache, block after block on the same stream.
+    taken in blocks, block after block on the same stream.
     """
     xp = array_namespace(start)
     levels = [
         [threshold(step, c, mu, n) for c, mu in zip(strengths, exponents, strict=True)]
         for n in range(1, steps + 1)
     ]
-    size = max(1, BLOCK // (len(strengths) * start.shape[1]))
+    bounds = like(levels, start)[:, :, None, None]
+    size = block_paths(start, len(strengths))
     blocks = [
-        _block(loss, start[first : first + size], step, levels, stream, watch)
+        _block(loss, start[first : first + size], step, bounds, stream, watch)
         for first in range(0, start.shape[0], size)
     ]
     joined = {
@@ -81,37 +90,36 @@ def dual_averaging(
     return joined[steps], joined
 
 
+def block_paths(start: Any, pairs: int) -> int:
+    """How many paths from start (B, d) a block holds where each has `pairs` thresholds."""
+    numbers = CPU_BLOCK if str(device(start)) == "cpu" else DEVICE_BLOCK
+    return max(1, numbers // (pairs * start.shape[1]))
+
+
 def _block(
     loss: RandomGradient,
     start: Any,
     step: float,
-    levels: Sequence[Sequence[float]],
+    upper: Any,
     stream: Any,
     watch: Collection[int],
 ) -> dict[int, tuple[Any, Any]]:
-    """Copies of weights and accumulators (m, d, B) at the steps `watch` and after all of them."""
+    """Copies of weights and accumulators (m, d, B) at the steps `watch` and after all of them, with
+    the thresholds `upper`: (steps, m, 1, 1)."""
     xp, native = array_namespace(start), array_namespace(start, use_compat=False)
     paths, d = start.shape
-    dual = xp.zeros((len(levels[0]), d, paths), dtype=start.dtype, device=device(start))
+    dual = xp.zeros((upper.shape[1], d, paths), dtype=start.dtype, device=device(start))
     dual += start.T
     weights = xp.asarray(dual, copy=True)
     gradient = xp.empty_like(dual)
-    seen, wanted = {}, {*watch, len(levels)}
-    for n, thresholds in enumerate(levels, 1):
+    lower, steps = -upper, upper.shape[0]
+    seen, wanted = {}, {*watch, steps}
+    for n in range(steps):
         loss.gradient(weights, loss.sample(paths, stream), step, gradient)
         dual -= gradient
-        for i, level in enumerate(thresholds):
-            _soft_threshold(native, dual[i], level, weights[i])
-        if n in wanted:
-            seen[n] = xp.asarray(weights, copy=True), xp.asarray(dual, copy=True)
+        # v - clip(v, -g, g), the soft threshold without a temporary array; exact for g = 0
+        native.clip(dual, lower[n], upper[n], out=weights)
+        native.subtract(dual, weights, out=weights)
+        if n + 1 in wanted:
+            seen[n + 1] = xp.asarray(weights, copy=True), xp.asarray(dual, copy=True)
     return seen
-
-
-def _soft_threshold(native: Any, v: Any, level: float, out: Any) -> None:
-    """v - clip(v, -level, level) into `out`: the soft threshold without a temporary array, by the
-    clip of numpy or torch itself, which takes one."""
-    if level > 0:
-        native.clip(v, -level, level, out=out)
-        native.subtract(v, out, out=out)
-    else:
-        out[...] = v

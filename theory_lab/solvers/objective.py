@@ -1,6 +1,6 @@
 """The objective f(U) = F(U U^T) + lam * R_beta(U), with its gradient and Hessian, for many runs.
 
-A batch of B runs is one array (B, d, k). Numpy only.
+A batch of B runs is one array (B, d, k). Array API: all is computed where the runs are.
 """
 
 from __future__ import annotations
@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, Self
 
-import numpy as np
+from array_api_compat import array_namespace
 
+from theory_lab.numerics.arrays import like
+from theory_lab.numerics.inner_products import column_products
 from theory_lab.solvers.regulariser import (
     Array,
     penalty,
@@ -37,7 +39,7 @@ class Loss(Protocol):
 
 def transposed(U: Array) -> Array:
     """The transpose of every matrix of a stack."""
-    return np.swapaxes(U, -1, -2)
+    return U.mT
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,9 @@ class Objective:
     beta: Array
 
     @classmethod
-    def of(cls, loss: Loss, runs: int, lam: float | Array, beta: float | Array) -> Self:
-        """The objective for a batch of `runs`; `lam` and `beta` are numbers or (B,) arrays."""
-        return cls(loss, _per_run(lam, runs), _per_run(beta, runs))
+    def of(cls, loss: Loss, U: Array, lam: float | Array, beta: float | Array) -> Self:
+        """The objective for runs like U (B, d, k); `lam` and `beta` are numbers or (B,) of numpy."""
+        return cls(loss, per_run(lam, U)[:, None], per_run(beta, U)[:, None])
 
     def take(self, rows: Array) -> Objective:
         """The objectives of the runs `rows`."""
@@ -96,7 +98,7 @@ class HessianAt:
         """The Hessian applied to V: (B, d, k) -> (B, d, k)."""
         W = V @ transposed(self.U)
         W = W + transposed(W)
-        radial = self.bends * np.einsum("bij,bij->bj", self.U, V)
+        radial = self.bends * column_products(self.U, V)
         bent = 2 * (self.loss.hessian(W) @ self.U + self.slope @ V)
         return bent + V * self.weights[:, None, :] + self.U * radial[:, None, :]
 
@@ -106,5 +108,7 @@ class HessianAt:
         return HessianAt(self.loss.take(rows), *(part[rows] for part in parts))
 
 
-def _per_run(number: float | Array, runs: int) -> Array:
-    return np.broadcast_to(np.asarray(number, dtype=float), (runs,))[:, None].copy()
+def per_run(number: float | Array, U: Array) -> Array:
+    """A number, or one for each run (B,) of numpy, as an array (B,) where the runs U are."""
+    numbers = array_namespace(U).broadcast_to(like(number, U), (len(U),))
+    return like(numbers, U)

@@ -1,11 +1,14 @@
-"""Certified second-order stationary points: a small gradient and the curvature's lower bound."""
+"""Certified second-order stationary points: a small gradient and the curvature's lower bound.
+
+Array API.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
+from theory_lab.core.seeds import Stream
+from theory_lab.numerics.inner_products import matrix_products
 from theory_lab.solvers.curvature import smallest_curvature
 from theory_lab.solvers.descent import descend, small_gradient
 from theory_lab.solvers.objective import Loss, Objective
@@ -26,16 +29,16 @@ class StationaryPoints:
 
 
 def certify(
-    loss: Loss, U: Array, lam: float | Array, beta: float | Array, *, rng: np.random.Generator
+    loss: Loss, U: Array, lam: float | Array, beta: float | Array, *, rng: Stream
 ) -> tuple[Array, Array]:
     """(|grad f|_F, lower bound of the smallest Hessian eigenvalue) at each run of U: (B,), (B,).
 
     The bound is Lanczos's value minus its residual, from one random direction of `rng` a run.
     """
-    objective = Objective.of(loss, len(U), lam, beta)
+    objective = Objective.of(loss, U, lam, beta)
     gradient = objective.gradient(U)
-    curvature = smallest_curvature(objective.curvature_at(U), rng.standard_normal(U.shape))
-    return np.sqrt(np.einsum("bij,bij->b", gradient, gradient)), curvature.lower
+    curvature = smallest_curvature(objective.curvature_at(U), rng.normal(U.shape, like=U))
+    return matrix_products(gradient, gradient) ** 0.5, curvature.lower
 
 
 def second_order_points(
@@ -45,7 +48,7 @@ def second_order_points(
     beta: float | Array,
     *,
     step: float | Array,
-    rng: np.random.Generator,
+    rng: Stream,
     tol: float = 1e-10,
     steps: int = 20_000,
 ) -> StationaryPoints:

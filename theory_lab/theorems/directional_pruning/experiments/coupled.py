@@ -1,18 +1,26 @@
-"""gRDA and stochastic gradient descent on one stream of noise, beside the limit of their distance."""
+"""gRDA and stochastic gradient descent on one stream of noise, beside the limit of their distance.
+
+Paths are followed where the problem is; the limit, a small differential equation, always in numpy.
+"""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
 import numpy as np
+from array_api_compat import array_namespace
 
 from theory_lab.core import Experiment
 from theory_lab.core.checks import BadParameter, at_least, nonnegative, one_of, positive
 from theory_lab.core.parameters import Params
 from theory_lab.core.seeds import Stream
+from theory_lab.numerics.arrays import like
+from theory_lab.numerics.samples import median
 from theory_lab.solvers.averaging import RandomGradient, dual_averaging
 from theory_lab.theorems.directional_pruning.experiments.instances import (
+    copies,
     make_rows,
+    problem_on_host,
     pruned,
     row_space,
     without,
@@ -153,19 +161,20 @@ def run(
     `clearance` (m,): the least |w_j(T)| / (sqrt(step) |x_j|) of the flow; `changed`: how many signs
     changed on the way.
     """
-    limit = find_limit(problem, strengths, exponents)
+    here = problem_on_host(problem)
+    limit = find_limit(here, strengths, exponents)
     signs, scale = np.sign(limit.weights), np.sqrt(step)
     size = scale * (np.array(strengths) * limit.powers)[:, None, None]
     return distances(
         sampled_loss(problem, sampling), limit, problem["start"], problem["time"], step, paths,
-        strengths, exponents, rng, size * signs * without(problem["_axes"], signs),
+        strengths, exponents, rng, size * signs * without(here["_axes"], signs),
     )  # fmt: skip
 
 
 def distances(
     loss: RandomGradient,
     limit: Limit,
-    start: np.ndarray,
+    start: Any,
     time: float,
     step: float,
     paths: int,
@@ -178,7 +187,7 @@ def distances(
     it is given, with the penalty `endless` (m, 1, d) of infinite time."""
     found, _ = dual_averaging(
         loss,
-        np.repeat(start[None], paths, axis=0),
+        copies(start, paths),
         step=step,
         steps=round(time / step),
         strengths=(0.0, *strengths),
@@ -187,7 +196,7 @@ def distances(
     )
     sgd, averaged = found.weights[0], found.weights[1:]
     scale, signs = np.sqrt(step), np.sign(limit.weights)
-    finite = pruned(sgd, scale * (signs * limit.displacement)[:, None])
+    finite = pruned(sgd, like(scale * (signs * limit.displacement)[:, None], sgd))
     measured = dict(
         error=_distance(averaged, finite, scale),
         error_size=_size(averaged - finite, scale),
@@ -196,16 +205,19 @@ def distances(
         changed=len(limit.crossings),
     )
     if endless is not None:
-        measured["error_limit_score"] = _distance(averaged, pruned(sgd, endless), scale)
+        limit_score = pruned(sgd, like(endless, sgd))
+        measured["error_limit_score"] = _distance(averaged, limit_score, scale)
     return measured
 
 
-def _distance(averaged: np.ndarray, other: np.ndarray, scale: float) -> np.ndarray:
-    return np.median(np.max(np.abs(averaged - other), axis=2), axis=1) / scale
+def _distance(averaged: Any, other: Any, scale: float) -> Any:
+    xp = array_namespace(averaged)
+    return median(xp.max(xp.abs(averaged - other), axis=2).T) / scale
 
 
-def _size(difference: np.ndarray, scale: float) -> np.ndarray:
-    return np.sqrt(np.mean(np.sum(difference**2, axis=2), axis=1)) / scale
+def _size(difference: Any, scale: float) -> Any:
+    xp = array_namespace(difference)
+    return xp.sqrt(xp.mean(xp.sum(difference**2, axis=2), axis=1)) / scale
 
 
 def check(params: Params) -> None:
@@ -221,4 +233,4 @@ def check(params: Params) -> None:
         )
 
 
-COUPLED = Experiment("directional_pruning.coupled", draw, run, checks=(check,))
+COUPLED = Experiment("directional_pruning.coupled", draw, run, checks=(check,), device_ready=True)

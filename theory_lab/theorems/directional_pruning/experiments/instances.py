@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numpy as np
+from array_api_compat import array_namespace, is_array_api_obj
 
 from theory_lab.data.diabetes import diabetes
 from theory_lab.data.digits import digits
+from theory_lab.numerics.arrays import on_host
 
 DATA = ("random", "digits", "diabetes")
 
@@ -48,8 +51,8 @@ def row_space(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return basis[kept].T, values[kept] ** 2
 
 
-def without(basis: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Vectors (..., d) less their part in the span of the basis."""
+def without(basis: Any, vectors: Any) -> Any:
+    """Vectors (..., d) less their part in the span of the basis. Array API."""
     return vectors - (vectors @ basis) @ basis.T
 
 
@@ -59,6 +62,21 @@ def score(basis: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return signs * without(basis, signs)
 
 
-def pruned(weights: np.ndarray, penalty: np.ndarray) -> np.ndarray:
-    """The minimiser of 1/2 |w - weights|^2 + sum_j penalty_j |w_j|, penalties of either sign."""
-    return np.sign(weights) * np.maximum(np.abs(weights) - penalty, 0)
+def pruned(weights: Any, penalty: Any) -> Any:
+    """The minimiser of 1/2 |w - weights|^2 + sum_j penalty_j |w_j|, penalties of either sign. Array
+    API."""
+    xp = array_namespace(weights)
+    return xp.sign(weights) * xp.clip(xp.abs(weights) - penalty, min=0.0)
+
+
+def copies(point: Any, paths: int) -> Any:
+    """`paths` starts (paths, d) at the same point (d,), where it is. Array API."""
+    return array_namespace(point).broadcast_to(point, (paths, *point.shape))
+
+
+def problem_on_host(problem: dict[str, Any]) -> dict[str, Any]:
+    """The problem in numpy, for what is worth no device: flows, a few matrices."""
+    return {
+        name: on_host(value) if is_array_api_obj(value) else value
+        for name, value in problem.items()
+    }

@@ -1,4 +1,7 @@
-"""The law of gRDA over many paths, and of its distance to SGD on the same stream."""
+"""The law of gRDA over many paths, and of its distance to SGD on the same stream.
+
+Paths are followed, sorted and counted where the problem is; limits are found in numpy.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from theory_lab.core.checks import BadParameter, at_least, positive
 from theory_lab.core.parameters import Params
 from theory_lab.core.reduce import LEVEL
 from theory_lab.core.seeds import Stream
+from theory_lab.numerics.arrays import like, on_host
+from theory_lab.numerics.samples import quantiles, shares_below
 from theory_lab.solvers.averaging import dual_averaging
 from theory_lab.theorems.directional_pruning.experiments.coupled import (
     check,
@@ -18,7 +23,12 @@ from theory_lab.theorems.directional_pruning.experiments.coupled import (
     find_limit,
     sampled_loss,
 )
-from theory_lab.theorems.directional_pruning.experiments.instances import pruned, without
+from theory_lab.theorems.directional_pruning.experiments.instances import (
+    copies,
+    problem_on_host,
+    pruned,
+    without,
+)
 from theory_lab.theorems.directional_pruning.experiments.limits import limit_covariance
 
 LEVELS = np.linspace(0.02, 0.98, 49)
@@ -43,22 +53,24 @@ def run(
     of infinite time, and of that SGD itself. `clearance`: how many standard deviations, the shift
     included, every weight is away from 0.
     """
-    limit = find_limit(problem, strengths, exponents)
+    here = problem_on_host(problem)
+    limit = find_limit(here, strengths, exponents)
     averaged = _paths(problem, step, paths, strengths, exponents, rng)
     other = _paths(problem, step, paths, (0.0,), (1.0,), rng.named("independent"))[0]
     scale, signs = np.sqrt(step), np.sign(limit.weights)
-    z = (averaged - limit.weights) / scale
+    z = (averaged - like(limit.weights, averaged)) / scale
     C = limit_covariance(
-        problem["hessian"], problem["start"] - problem["optimum"], problem["noise"], problem["time"]
+        here["hessian"], here["start"] - here["optimum"], here["noise"], here["time"]
     )
     size = scale * strengths[0] * limit.powers[0]
-    endless = size * signs * without(problem["_axes"], signs)
-    finite = pruned(other, scale * signs * limit.displacement[0])
+    endless = like(size * signs * without(here["_axes"], signs), other)
+    finite = pruned(other, like(scale * signs * limit.displacement[0], other))
+    centred = z + like(limit.displacement[:, None], z)
     distance = np.abs(limit.weights) / scale - np.abs(limit.displacement)
     return dict(
-        points=np.quantile(z[0], LEVELS, axis=0).T,
-        shares=_shares(z[0]),
-        whitened=_whitened(z + limit.displacement[:, None], C, problem["_axes"].shape[1]),
+        points=quantiles(z[0], LEVELS).T,
+        shares=_shares(*z[0].shape),
+        whitened=_whitened(centred, C, here["_axes"].shape[1]),
         covariance=C,
         displacement=limit.displacement[0],
         independent=_against(averaged[0], finite),
@@ -76,11 +88,11 @@ def _paths(
     strengths: tuple[float, ...],
     exponents: tuple[float, ...],
     rng: Stream,
-) -> np.ndarray:
-    """Weights (m, paths, d) at the final time."""
+) -> Any:
+    """Weights (m, paths, d) at the final time, where the problem is."""
     found, _ = dual_averaging(
         sampled_loss(problem, "single"),
-        np.repeat(problem["start"][None], paths, axis=0),
+        copies(problem["start"], paths),
         step=step,
         steps=round(problem["time"] / step),
         strengths=strengths,
@@ -90,39 +102,31 @@ def _paths(
     return found.weights
 
 
-def _below(sample: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Shares (d, levels) of the sample (paths, d) at or below points (d, levels)."""
-    ordered = np.sort(sample, axis=0)
-    counts = [np.searchsorted(ordered[:, j], points[j], "right") for j in range(len(points))]
-    return np.array(counts) / len(sample)
-
-
-def _shares(sample: np.ndarray) -> Measurement:
-    """The levels of the sample's quantiles, with the Dvoretzky-Kiefer-Wolfowitz band of all
+def _shares(paths: int, d: int) -> Measurement:
+    """The levels of the quantiles of (paths, d), with the Dvoretzky-Kiefer-Wolfowitz band of all
     coordinates."""
-    paths, d = sample.shape
     reach = np.sqrt(np.log(2 * d / LEVEL) / (2 * paths))
     shares = np.tile(LEVELS, (d, 1))
     return Measurement.statistical(shares - reach, shares + reach, LEVEL)
 
 
-def _against(sample: np.ndarray, other: np.ndarray) -> Measurement:
+def _against(sample: Any, other: Any) -> Measurement:
     """Shares of the sample below the quantiles of another: the bands of both samples."""
-    shares = _below(sample, np.quantile(other, LEVELS, axis=0).T)
+    shares = on_host(shares_below(sample, quantiles(other, LEVELS))).T
     reach = 2 * np.sqrt(np.log(4 * len(shares) / LEVEL) / (2 * len(sample)))
     return Measurement.statistical(shares - reach, shares + reach, LEVEL)
 
 
-def _whitened(z: np.ndarray, covariance: np.ndarray, rank: int) -> np.ndarray:
+def _whitened(z: Any, covariance: np.ndarray, rank: int) -> Any:
     """z^T C^+ z / rank of z (m, paths, d), averaged over 100 groups of paths: (100, m)."""
-    inverse = np.linalg.pinv(covariance, rcond=1e-9, hermitian=True)
-    return _groups(np.sum((z @ inverse) * z, axis=2) / rank)
+    inverse = like(np.linalg.pinv(covariance, rcond=1e-9, hermitian=True), z)
+    return _groups(((z @ inverse) * z).sum(2) / rank)
 
 
-def _groups(values: np.ndarray) -> np.ndarray:
+def _groups(values: Any) -> Any:
     """Means of values (m, paths) over 100 groups of paths: (100, m)."""
     used = values[:, : values.shape[1] // 100 * 100]
-    return used.reshape(len(values), 100, -1).mean(axis=2).T
+    return used.reshape(len(values), 100, -1).mean(2).T
 
 
 def check_law(params: Params) -> None:
@@ -132,7 +136,7 @@ def check_law(params: Params) -> None:
         raise BadParameter("Laws are of Gaussian rows; use data='gaussian'.")
 
 
-LAW = Experiment("directional_pruning.law", draw, run, checks=(check_law,))
+LAW = Experiment("directional_pruning.law", draw, run, checks=(check_law,), device_ready=True)
 
 
 def run_second_order(
@@ -146,10 +150,10 @@ def run_second_order(
 ) -> dict[str, Any]:
     """`size` (100, m): the mean square, over 100 groups of paths, of the norm of
     [(w_SGD - w_gRDA) / sqrt(step) - x] / sqrt(step), with x from its differential equation."""
-    limit = find_limit(problem, strengths, exponents)
+    limit = find_limit(problem_on_host(problem), strengths, exponents)
     found, _ = dual_averaging(
         sampled_loss(problem, "single"),
-        np.repeat(problem["start"][None], paths, axis=0),
+        copies(problem["start"], paths),
         step=step,
         steps=round(problem["time"] / step),
         strengths=(0.0, *strengths),
@@ -157,18 +161,19 @@ def run_second_order(
         stream=rng,
     )
     x = (found.weights[0] - found.weights[1:]) / np.sqrt(step)
-    error = (x - limit.displacement[:, None]) / np.sqrt(step)
+    error = (x - like(limit.displacement[:, None], x)) / np.sqrt(step)
     return dict(
-        size=_groups(np.sum(error**2, axis=2)),
+        size=_groups((error**2).sum(2)),
         signs=np.sign(limit.weights),
         changed=len(limit.crossings),
-        zeros=np.sum(found.weights[1:] == 0),
+        zeros=(found.weights[1:] == 0).sum(),
     )
 
 
 SECOND_ORDER = Experiment(
-    "directional_pruning.second_order", draw, run_second_order, checks=(check_law,)
-)
+    "directional_pruning.second_order", draw, run_second_order, checks=(check_law,),
+    device_ready=True,
+)  # fmt: skip
 
 
 def run_moments(

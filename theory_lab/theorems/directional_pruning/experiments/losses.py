@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from array_api_compat import array_namespace
 
+from theory_lab.numerics.inner_products import column_products
+
 
 class GaussianRows:
     """1/2 (y - x.w)^2 with x = A z, z ~ N(0, I), and y = x.optimum + noise N(0, 1).
@@ -46,7 +48,7 @@ class SampledRows:
 
     def sample(self, paths: int, stream: Any) -> Any:
         """One row (d, B) and its label (B,) for each path."""
-        i = stream.integers(len(self._labels), size=paths)
+        i = stream.integers(len(self._labels), size=paths, like=self._labels)
         return self._columns[:, i], self._labels[i]
 
     def gradient(self, w: Any, sample: tuple[Any, Any], step: float, out: Any) -> None:
@@ -56,11 +58,10 @@ class SampledRows:
 
 def _towards(w: Any, x: Any, labels: Any, step: float, out: Any) -> None:
     """step (x.w - y) x for inputs x (d, B)."""
-    xp = array_namespace(w, use_compat=False)
-    residual = xp.einsum("mdb,db->mb", w, x)
+    residual = column_products(w, x)
     residual -= labels
     residual *= step
-    xp.multiply(residual[:, None], x, out=out)
+    array_namespace(w, use_compat=False).multiply(residual[:, None], x, out=out)
 
 
 class AllRows(NamedTuple):

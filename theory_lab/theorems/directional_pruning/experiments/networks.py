@@ -11,7 +11,9 @@ from theory_lab.core import Experiment
 from theory_lab.core.checks import BadParameter, at_least, nonnegative, one_of, positive
 from theory_lab.core.parameters import Params
 from theory_lab.core.seeds import Stream
+from theory_lab.numerics.inner_products import column_products
 from theory_lab.theorems.directional_pruning.experiments.coupled import distances
+from theory_lab.theorems.directional_pruning.experiments.instances import problem_on_host
 from theory_lab.theorems.directional_pruning.experiments.limits import Limit, integrate
 
 ACTIVATIONS = ("tanh", "linear")
@@ -33,16 +35,16 @@ class TwoLayers:
 
     def sample(self, paths: int, stream: Any) -> Any:
         """One point (p, B) and its target (o, B) for each path."""
-        i = stream.integers(self._points.shape[1], size=paths)
+        i = stream.integers(self._points.shape[1], size=paths, like=self._points)
         noise = stream.normal((self._targets.shape[0], paths), like=self._targets)
         return self._points[:, i], self._targets[:, i] + self._noise * noise
 
     def gradient(self, w: Any, sample: Any, step: float, out: Any) -> None:
         """step times ((V^T r phi'(W x)) x^T, r phi(W x)^T) with r = V phi(W x) - y."""
-        xp, (x, y), (first, second) = array_namespace(w), sample, self._split(w)
-        h = self._phi(xp.einsum("mkpb,pb->mkb", first, x))
-        r = step * (xp.einsum("mokb,mkb->mob", second, h) - y)
-        back = xp.einsum("mokb,mob->mkb", second, r) * self._slope(h)
+        (x, y), (first, second) = sample, self._split(w)
+        h = self._phi(column_products(first, x))
+        r = step * (column_products(second, h[:, None]) - y)
+        back = column_products(second.swapaxes(1, 2), r[:, None]) * self._slope(h)
         own, inner = self._split(out)
         own[...] = back[:, :, None] * x
         inner[...] = r[:, :, None] * h[:, None]
@@ -133,19 +135,24 @@ def run(
     `stiffness`: the largest eigenvalue of the Hessian at both ends of the flow; `last_change`: the
     last time at which a weight of the flow changes its sign, 0 without.
     """
-    network = TwoLayers(
-        problem["_points"], problem["_targets"], problem["hidden"], problem["activation"],
-        problem["noise"],
-    )  # fmt: skip
-    limit = find_limit(network, problem["start"], problem["time"], strengths, exponents)
+    here = problem_on_host(problem)
+    network, start, time = _network(here), here["start"], here["time"]
+    limit = find_limit(network, start, time, strengths, exponents)
     found = distances(
-        network, limit, problem["start"], problem["time"], step, paths, strengths, exponents, rng
+        _network(problem), limit, problem["start"], time, step, paths, strengths, exponents, rng
     )
-    ends = (problem["start"], limit.weights)
+    ends = (start, limit.weights)
     return found | dict(
         stiffness=max(np.linalg.eigvalsh(network.hessian(w))[-1] for w in ends),
         last_change=float(np.max(limit.crossings, initial=0.0)),
     )
+
+
+def _network(problem: dict[str, Any]) -> TwoLayers:
+    return TwoLayers(
+        problem["_points"], problem["_targets"], problem["hidden"], problem["activation"],
+        problem["noise"],
+    )  # fmt: skip
 
 
 def find_limit(
@@ -168,4 +175,4 @@ def check(params: Params) -> None:
         raise BadParameter("strengths and exponents are pairs; give tuples of equal length.")
 
 
-NETWORKS = Experiment("directional_pruning.networks", draw, run, checks=(check,))
+NETWORKS = Experiment("directional_pruning.networks", draw, run, checks=(check,), device_ready=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import numpy as np
+from array_api_compat import array_namespace
 
 from theory_lab.core import Experiment
 from theory_lab.core.checks import at_least, positive
 from theory_lab.core.seeds import Stream
 from theory_lab.solvers.averaging import dual_averaging
-from theory_lab.theorems.directional_pruning.experiments.instances import without
+from theory_lab.theorems.directional_pruning.experiments.instances import copies, without
 from theory_lab.theorems.directional_pruning.experiments.losses import AdditiveNoise
 
 
@@ -41,9 +42,10 @@ def run(
     over paths of Pi_0 (w_SGD - w_0) over the size of Pi_0 (w_SGD - w_gRDA); `loss`, the mean of
     1/2 D^T H D with the coupled difference D; both one after the other in `both` (2 m,)."""
     start, axes, factor = problem["optimum"], problem["_axes"], problem["_factor"]
+    xp = array_namespace(start)
     found, _ = dual_averaging(
         AdditiveNoise(factor, start, 1.0),
-        np.repeat(start[None], paths, axis=0),
+        copies(start, paths),
         step=step,
         steps=round(time / step),
         strengths=(0.0,) + (1.0,) * len(exponents),
@@ -51,10 +53,15 @@ def run(
         stream=rng,
     )
     sgd, difference = found.weights[0], found.weights[0] - found.weights[1:]
-    walk = np.sqrt(np.mean(np.sum(without(axes, sgd - start) ** 2, axis=1)))
-    signal = np.sqrt(np.mean(np.sum(without(axes, difference) ** 2, axis=2), axis=1))
-    loss = 0.5 * np.mean(np.sum((difference @ factor) ** 2, axis=2), axis=1)
-    return dict(noise=walk / signal, loss=loss, both=np.concatenate([walk / signal, loss]))
+    walk, signal = _mean_size(without(axes, sgd - start)), _mean_size(without(axes, difference))
+    loss = 0.5 * xp.mean(xp.sum((difference @ factor) ** 2, axis=-1), axis=-1)
+    return dict(noise=walk / signal, loss=loss, both=xp.concat([walk / signal, loss]))
 
 
-WINDOW = Experiment("directional_pruning.window", draw, run)
+def _mean_size(vectors: Any) -> Any:
+    """The root mean square over paths of the norms of vectors (..., paths, d): (...)."""
+    xp = array_namespace(vectors)
+    return xp.sqrt(xp.mean(xp.sum(vectors**2, axis=-1), axis=-1))
+
+
+WINDOW = Experiment("directional_pruning.window", draw, run, device_ready=True)

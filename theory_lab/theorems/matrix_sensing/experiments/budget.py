@@ -9,6 +9,7 @@ import numpy as np
 from theory_lab.core import Experiment
 from theory_lab.core.checks import at_least, one_of, positive
 from theory_lab.core.seeds import Stream
+from theory_lab.numerics.arrays import on_host
 from theory_lab.solvers.descent import descend, safe_step
 from theory_lab.solvers.regulariser import Array, squared_norms
 from theory_lab.theorems.matrix_sensing.experiments.instances import (
@@ -51,7 +52,7 @@ def run(
     2 sqrt(beta), `patience` where that was not reached; `late` (runs,): whether it is above
     `threshold`. Trace: the mean number of survivors against the budget.
     """
-    lam, beta, spectrum = problem["lam"], problem["beta"], problem["spectrum"]
+    lam, beta, spectrum = problem["lam"], problem["beta"], on_host(problem["spectrum"])
     step = safe_step(1.3 * spectrum[0], lam, beta)
     unit = float(step * lam / np.sqrt(spectrum[0]))
     watch = _Watch(len(spectrum), 4 * beta, len(problem["_start"]))
@@ -65,8 +66,8 @@ def run(
         until=watch,
         every=1,
     )
-    budget = np.where(path.finished, path.steps * unit, patience)
-    means = np.array(watch.means)
+    budget = np.where(on_host(path.finished), on_host(path.steps) * unit, patience)
+    means = np.array([float(mean) for mean in watch.means])
     kept = np.unique(np.linspace(0, len(means) - 1, POINTS).astype(int))
     trace = dict(budget=kept * unit, survivors=means[kept])
     return dict(budget=budget, late=budget > threshold, trace=trace)
@@ -77,7 +78,7 @@ class _Watch:
 
     def __init__(self, r: int, threshold: float, runs: int) -> None:
         self.r, self.threshold, self.runs = r, threshold, runs
-        self.means: list[float] = []
+        self.means: list[Any] = []
 
     def __call__(self, t: int, rows: Array, U: Array, gradient: Array) -> Array:
         counts = (squared_norms(U) > self.threshold).sum(axis=1)
@@ -86,4 +87,4 @@ class _Watch:
         return counts == self.r
 
 
-BUDGET = Experiment("matrix_sensing.budget", draw, run, checks=(check_target,))
+BUDGET = Experiment("matrix_sensing.budget", draw, run, checks=(check_target,), device_ready=True)

@@ -9,6 +9,7 @@ import numpy as np
 from theory_lab.core import Experiment
 from theory_lab.core.checks import at_least
 from theory_lab.core.seeds import Stream
+from theory_lab.numerics.arrays import on_host
 from theory_lab.solvers.descent import descend, safe_step
 from theory_lab.solvers.regulariser import squared_norms
 from theory_lab.theorems.matrix_sensing.experiments.stationary_points import CHECKS, draw
@@ -27,7 +28,7 @@ def run(
     .1, .25, .5, .75, .9 times the largest. Trace: `norms` (runs, k), descending.
     """
     lam, beta = problem["lam"] * regularised, problem["beta"]
-    largest = max(1.3 * problem["spectrum"][0], problem["start_norm"])
+    largest = max(1.3 * float(problem["spectrum"][0]), problem["start_norm"])
     U = descend(
         problem["_loss"],
         problem["_start"],
@@ -36,9 +37,11 @@ def run(
         step=safe_step(largest, lam, beta, problem["_curvature"]),
         steps=steps,
     ).U
-    norms = np.sort(np.sqrt(squared_norms(U)), axis=1)[:, ::-1]
+    norms = np.sort(np.sqrt(on_host(squared_norms(U))), axis=1)[:, ::-1]
     above = norms[:, None, :] >= np.array(SHARES)[:, None] * norms[:, None, :1]
     return dict(fractions=above.mean(axis=2), trace=dict(norms=norms))
 
 
-COLUMN_NORMS = Experiment("matrix_sensing.column_norms", draw, run, checks=CHECKS)
+COLUMN_NORMS = Experiment(
+    "matrix_sensing.column_norms", draw, run, checks=CHECKS, device_ready=True
+)

@@ -7,16 +7,20 @@ independent.
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 import numpy as np
+from array_api_compat import array_namespace
 
 from theory_lab.core import Experiment
 from theory_lab.core.checks import BadParameter, at_least, nonnegative, positive
 from theory_lab.core.seeds import Stream
+from theory_lab.numerics.arrays import on_host
 from theory_lab.solvers.descent import descend, safe_step, small_gradient
-from theory_lab.solvers.regulariser import squared_norms
+from theory_lab.solvers.regulariser import Array, squared_norms
 from theory_lab.theorems.matrix_sensing.experiments.instances import make_target
+from theory_lab.theorems.matrix_sensing.experiments.losses import PopulationLoss
 from theory_lab.theorems.matrix_sensing.experiments.sensing_losses import (
     EmpiricalLoss,
     GramForm,
@@ -103,11 +107,11 @@ def run_pruned(
         loss, pruned, 0.0, 1.0,
         step=_step(problem), steps=5000, until=small_gradient(TUNED),
     ).U  # fmt: skip
-    survivors = (squared_norms(pruned) > 0).sum(axis=1)
+    survivors = (squared_norms(pruned) > 0).sum(1)
     return dict(
         error=_errors(problem, tuned),
         error_before=_errors(problem, pruned),
-        exact=np.mean(survivors == len(problem["eigenvalues"])),
+        exact=np.mean(on_host(survivors) == len(problem["eigenvalues"])),
     )
 
 
@@ -125,29 +129,29 @@ def run_overparameterised(
     return dict(error=_errors(problem, end.U))
 
 
-def kept_columns(U: np.ndarray, beta: float) -> np.ndarray:
+def kept_columns(U: Array, beta: float) -> Array:
     """The columns longer than 2 sqrt(beta), longest first: (B, d, k) -> (B, d, m), m the largest
     number that any run keeps; runs that keep fewer have zero columns."""
-    s = squared_norms(U)
-    kept = np.where(s > 4 * beta, s, 0.0)
-    most = max(1, (kept > 0).sum(axis=1).max())
-    order = np.argsort(-kept, axis=1)[:, :most]
-    return np.take_along_axis(U * (kept > 0)[:, None, :], order[:, None, :], axis=2)
+    xp, s = array_namespace(U), squared_norms(U)
+    is_kept = s > 4 * beta
+    most = max(1, int(is_kept.sum(1).max()))
+    order = xp.argsort(s * is_kept, axis=1, descending=True)[:, :most]
+    return xp.take_along_axis(U * is_kept[:, None, :], order[:, None, :], axis=2)
 
 
-def _starts(problem: dict[str, Any], columns: int, rng: Stream) -> np.ndarray:
-    runs, d = problem["_form"].energy.size, problem["d"]
-    return rng.named("start").standard_normal((runs, d, columns)) * (SCALE / np.sqrt(d))
+def _starts(problem: dict[str, Any], columns: int, rng: Stream) -> Array:
+    shape = (math.prod(problem["_form"].energy.shape), problem["d"], columns)
+    normals = rng.named("start").normal(shape, like=problem["_target"])
+    return normals * (SCALE / math.sqrt(problem["d"]))
 
 
 def _step(problem: dict[str, Any], lam: float = 0.0, beta: float = 1.0) -> float:
     return float(safe_step(1.3 * max(problem["eigenvalues"]), lam, beta, problem["_bend"]))
 
 
-def _errors(problem: dict[str, Any], U: np.ndarray) -> np.ndarray:
-    difference = U @ np.swapaxes(U, 1, 2) - problem["_target"]
-    squares = np.einsum("bij,bij->b", difference, difference)
-    return squares.reshape(problem["_form"].energy.shape).mean(axis=1)
+def _errors(problem: dict[str, Any], U: Array) -> Array:
+    squares = PopulationLoss(problem["_target"]).value(U @ U.mT)
+    return squares.reshape(problem["_form"].energy.shape).mean(1)
 
 
 def check_rank(params: Any) -> None:
@@ -157,8 +161,13 @@ def check_rank(params: Any) -> None:
         raise BadParameter(f"eigenvalues holds {r} numbers, but it must hold from 1 to d = {d}.")
 
 
-PRUNED_ERROR = Experiment("matrix_sensing.pruned_error", draw, run_pruned, (check_rank,))
-OVERPARAMETERISED_ERROR = Experiment(
-    "matrix_sensing.overparameterised_error", draw, run_overparameterised, (check_rank,)
+PRUNED_ERROR = Experiment(
+    "matrix_sensing.pruned_error", draw, run_pruned, (check_rank,), device_ready=True
 )
-NETWORK_ERROR = Experiment("matrix_sensing.network_error", draw_network, run_pruned, (check_rank,))
+OVERPARAMETERISED_ERROR = Experiment(
+    "matrix_sensing.overparameterised_error", draw, run_overparameterised, (check_rank,),
+    device_ready=True,
+)  # fmt: skip
+NETWORK_ERROR = Experiment(
+    "matrix_sensing.network_error", draw_network, run_pruned, (check_rank,), device_ready=True
+)

@@ -1,11 +1,10 @@
-"""The population losses F(X), as quadratic functions of symmetric X: (B, d, d)."""
+"""The population losses F(X), as quadratic functions of symmetric X: (B, d, d). Array API."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
+from theory_lab.numerics.inner_products import matrix_products
 from theory_lab.solvers.regulariser import Array
 
 
@@ -18,7 +17,7 @@ class PopulationLoss:
     def value(self, X: Array) -> Array:
         """F(X): (B, d, d) -> (B,)."""
         difference = X - self.target
-        return np.einsum("...ij,...ij->...", difference, difference)
+        return matrix_products(difference, difference)
 
     def gradient(self, X: Array) -> Array:
         """2 (X - X*), written over X."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import numpy as np
+from array_api_compat import array_namespace
 
 from theory_lab.core import Experiment
 from theory_lab.core.checks import at_least, positive
 from theory_lab.core.seeds import Stream
+from theory_lab.numerics.arrays import on_host
 from theory_lab.solvers.descent import descend, safe_step, small_gradient
 from theory_lab.solvers.regulariser import squared_norms
 from theory_lab.theorems.matrix_sensing.experiments.instances import check_target, make_target
@@ -51,7 +53,7 @@ def run(
     lam = np.array(problem["loads"])[:, None, None] * 2 * np.sqrt(beta) * smallest
     shape = (*np.broadcast_shapes(lam.shape, beta.shape)[:2], len(starts))
     lam, beta = (np.broadcast_to(grid, shape).ravel() for grid in (lam, beta))
-    U = np.tile(starts, (shape[0] * shape[1], 1, 1))
+    U = array_namespace(starts).tile(starts, (shape[0] * shape[1], 1, 1))
     largest = max(1.3 * problem["eigenvalues"][0], problem["start_norm"])
     path = descend(
         PopulationLoss(problem["_target"]),
@@ -63,11 +65,12 @@ def run(
         until=small_gradient(1e-8),
         aligned=True,
     )
-    counts = (squared_norms(path.U) > 4 * beta[:, None]).sum(axis=1).reshape(shape)
+    above = on_host(squared_norms(path.U)) > 4 * beta[:, None]
+    counts = above.sum(axis=1).reshape(shape)
     exact = (counts == len(problem["eigenvalues"])).mean(axis=2)
     return dict(
         exact=exact,
-        finished=path.finished.reshape(shape).all(axis=2),
+        finished=on_host(path.finished).reshape(shape).all(axis=2),
         trace=dict(survivors=counts.mean(axis=2)),
     )
 
@@ -77,4 +80,6 @@ def check_grid(params: Any) -> None:
     check_target({**params, "data": "synthetic", "components": 0})
 
 
-PHASE_DIAGRAM = Experiment("matrix_sensing.phase_diagram", draw, run, checks=(check_grid,))
+PHASE_DIAGRAM = Experiment(
+    "matrix_sensing.phase_diagram", draw, run, checks=(check_grid,), device_ready=True
+)

@@ -9,6 +9,7 @@ import numpy as np
 from theory_lab.core import Experiment, Measurement
 from theory_lab.core.checks import at_least, nonnegative, one_of, positive
 from theory_lab.core.seeds import Stream
+from theory_lab.numerics.arrays import on_host
 from theory_lab.solvers.descent import descend, safe_step, small_gradient
 from theory_lab.solvers.stationary import certify
 from theory_lab.theorems.matrix_sensing.experiments.error_floor import kept_columns
@@ -51,7 +52,7 @@ def run_points(problem: dict[str, Any], *, rng: Stream) -> dict[str, Any]:
     loss, U = _stationary(problem)
     lam, beta = problem["lam"], problem["beta"]
     gradient_norm, curvature = certify(loss, U, lam, beta, rng=rng.named("search"))
-    columns = describe(U, len(problem["spectrum"]), beta)
+    columns = describe(on_host(U), len(problem["spectrum"]), beta)
     return columns | dict(gradient_norm=gradient_norm, curvature=curvature)
 
 
@@ -80,13 +81,13 @@ def run_rate(
 
 def _stationary(problem: dict[str, Any]) -> tuple[QuadraticNetworkLoss, np.ndarray]:
     """Descent of the regularised loss from every start to a gradient of GRADIENT."""
-    spectrum, start = problem["spectrum"], problem["_start"]
+    spectrum, start = on_host(problem["spectrum"]), problem["_start"]
     lam, beta, loss = (
         problem["lam"],
         problem["beta"],
         QuadraticNetworkLoss(problem["_target"].matrix),
     )
-    largest = max(1.3 * spectrum[0], np.linalg.norm(start, 2, axis=(1, 2)).max() ** 2)
+    largest = max(1.3 * spectrum[0], np.linalg.norm(on_host(start), 2, axis=(1, 2)).max() ** 2)
     step = safe_step(largest, lam, beta, curvature=4 + 2 * len(spectrum))
     path = descend(
         loss, start, lam, beta,
@@ -129,6 +130,6 @@ def _factors(path: np.ndarray) -> tuple[float, float]:
 
 
 NETWORK_POINTS = Experiment(
-    "matrix_sensing.network_points", draw, run_points, checks=(check_target,)
+    "matrix_sensing.network_points", draw, run_points, checks=(check_target,), device_ready=True
 )
 NETWORK_RATE = Experiment("matrix_sensing.network_rate", draw, run_rate, checks=(check_target,))

@@ -5,18 +5,23 @@ enter only through the Gram form: with rows p_i = svec(sym A_i) and x = svec(X),
 
     (1/n) sum_i (<A_i, X> - y_i)^2 = x^T H x - 2 c^T x + |y|^2 / n,   H = P^T P / n,  c = P^T y / n,
 
-so a gradient costs 2 D^2 flops, D = d (d + 1) / 2, whatever the number of measurements n.
+so a gradient costs 2 D^2 flops, D = d (d + 1) / 2, whatever the number of measurements n. The
+losses are array API, random data numpy.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 import numpy as np
+from array_api_compat import array_namespace, device
 
+from theory_lab.numerics.arrays import like
+from theory_lab.numerics.inner_products import matrix_products
 from theory_lab.numerics.symmetric import gathers, matrix_size, packed_size, svec
 
 
@@ -27,9 +32,9 @@ class GramForm:
     gram: H (S, D, D); moment: c (S, J, D); energy: |y|^2 / n (S, J). In svec coordinates.
     """
 
-    gram: np.ndarray
-    moment: np.ndarray
-    energy: np.ndarray
+    gram: Any
+    moment: Any
+    energy: Any
 
     @classmethod
     def of(cls, P: np.ndarray, y: np.ndarray) -> Self:
@@ -106,6 +111,7 @@ def sampled_curvature(d: int, n: int) -> float:
     return 2 * (1 + math.sqrt(2 * d / n)) ** 2
 
 
+@dataclass(eq=False)
 class EmpiricalLoss:
     """F(X) = (1/n) sum_i (<A_i, X> - y_i)^2 for B = S J runs, data set by data set.
 
@@ -114,58 +120,62 @@ class EmpiricalLoss:
     and one gather back.
     """
 
-    def __init__(self, form: GramForm) -> None:
-        D = form.gram.shape[-1]
-        self.d = matrix_size(D)
-        self._tables = gathers(self.d)
-        weights = self._tables.weights
-        self._form = form
+    form: GramForm
+    d: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        form = self.form
+        self.d = matrix_size(form.gram.shape[-1])
+        tables, self._xp = gathers(self.d), array_namespace(form.gram)
+        weights = like(tables.weights, form.gram)
+        self._upper, self._full = (
+            self._xp.asarray(table, device=device(form.gram), copy=True)
+            for table in (tables.upper, tables.full)
+        )
         self._matrix = 2 * weights[:, None] * form.gram / weights
         self._shift = 2 * form.moment / weights
 
-    def value(self, X: np.ndarray) -> np.ndarray:
+    def value(self, X: Any) -> Any:
         """F(X): (B, d, d) -> (B,)."""
-        form = self._form
+        form = self.form
         x = self._grouped(svec(X))
         quadratic = ((x @ form.gram - 2 * form.moment) * x).sum(axis=-1)
         return (quadratic + form.energy).reshape(-1)
 
-    def gradient(self, X: np.ndarray) -> np.ndarray:
+    def gradient(self, X: Any) -> Any:
         """2 smat(H x - c): (B, d, d) -> (B, d, d)."""
         packed = self._linear(X)
         packed -= self._shift
         return self._unpacked(packed)
 
-    def hessian(self, W: np.ndarray) -> np.ndarray:
+    def hessian(self, W: Any) -> Any:
         """2 smat(H svec(W)): (B, d, d) -> (B, d, d)."""
         return self._unpacked(self._linear(W))
 
-    def take(self, rows: np.ndarray) -> EmpiricalLoss:
+    def take(self, rows: Any) -> EmpiricalLoss:
         """The losses of the runs `rows`; a single Gram matrix stays shared."""
-        form = self._form
+        form = self.form
         sets, noises = form.energy.shape
         if sets == noises == 1:
             return self
-        moment, energy = (
-            form.moment.reshape(-1, form.moment.shape[-1])[rows],
-            form.energy.ravel()[rows],
-        )
+        moment = form.moment.reshape(-1, form.moment.shape[-1])[rows]
+        energy = form.energy.reshape(-1)[rows]
         if sets == 1:
             return EmpiricalLoss(GramForm(form.gram, moment[None], energy[None]))
-        gram = form.gram[np.asarray(rows) // noises]
+        gram = form.gram[rows // noises]
         return EmpiricalLoss(GramForm(gram, moment[:, None], energy[:, None]))
 
-    def _grouped(self, packed: np.ndarray) -> np.ndarray:
-        sets = len(self._form.gram)
+    def _grouped(self, packed: Any) -> Any:
+        sets = len(self.form.gram)
         return packed.reshape(sets, -1, packed.shape[-1])
 
-    def _linear(self, X: np.ndarray) -> np.ndarray:
+    def _linear(self, X: Any) -> Any:
         flat = X.reshape(len(X), self.d * self.d)
-        return self._grouped(np.take(flat, self._tables.upper, axis=1)) @ self._matrix
+        return self._grouped(self._xp.take(flat, self._upper, axis=1)) @ self._matrix
 
-    def _unpacked(self, packed: np.ndarray) -> np.ndarray:
+    def _unpacked(self, packed: Any) -> Any:
         flat = packed.reshape(-1, packed.shape[-1])
-        return np.take(flat, self._tables.full, axis=1).reshape(len(flat), self.d, self.d)
+        return self._xp.take(flat, self._full, axis=1).reshape(len(flat), self.d, self.d)
 
 
 @dataclass(frozen=True)
@@ -175,25 +185,31 @@ class QuadraticNetworkLoss:
     target: X* (d, d), one for all runs.
     """
 
-    target: np.ndarray
+    target: Any
 
-    def value(self, X: np.ndarray) -> np.ndarray:
+    def value(self, X: Any) -> Any:
         """F(X): (B, d, d) -> (B,)."""
         error = X - self.target
-        return 2 * np.einsum("bij,bij->b", error, error) + np.einsum("bii->b", error) ** 2
+        return 2 * matrix_products(error, error) + self._trace(error) ** 2
 
-    def gradient(self, X: np.ndarray) -> np.ndarray:
+    def gradient(self, X: Any) -> Any:
         """4 (X - X*) + 2 tr(X - X*) I."""
         return self.hessian(X - self.target)
 
-    def hessian(self, W: np.ndarray) -> np.ndarray:
+    def hessian(self, W: Any) -> Any:
         """4 W + 2 tr(W) I."""
-        image = 4 * W
-        image[:, range(len(self.target)), range(len(self.target))] += (
-            2 * np.einsum("bii->b", W)[:, None]
-        )
+        image, i = 4 * W, self._diagonal
+        image[:, i, i] += 2 * self._trace(W)[:, None]
         return image
 
-    def take(self, rows: np.ndarray) -> QuadraticNetworkLoss:
+    def take(self, rows: Any) -> QuadraticNetworkLoss:
         """All runs share the target."""
         return self
+
+    def _trace(self, X: Any) -> Any:
+        return X[:, self._diagonal, self._diagonal].sum(-1)
+
+    @functools.cached_property
+    def _diagonal(self) -> Any:
+        """The indices of the diagonal, where the target is."""
+        return array_namespace(self.target).arange(len(self.target), device=device(self.target))

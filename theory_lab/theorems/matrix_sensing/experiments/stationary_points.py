@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 import numpy as np
+from array_api_compat import array_namespace
 
 from theory_lab.core import Experiment
 from theory_lab.core.checks import BadParameter, at_least, nonnegative, one_of, positive
 from theory_lab.core.seeds import Stream
+from theory_lab.numerics.arrays import like, on_host
 from theory_lab.solvers.descent import descend, safe_step, small_gradient
 from theory_lab.solvers.objective import Loss, Objective
 from theory_lab.solvers.regulariser import Array, squared_norms
@@ -144,13 +147,15 @@ def run(
     dense: bool = False,
     rng: Stream,
 ) -> dict[str, Any]:
-    """Descend from every start, certify where it ends, prune at 2 sqrt(beta) and measure.
+    """Descend from every start and certify where it ends, where the problem is; prune at
+    2 sqrt(beta) and measure in numpy.
 
     `dense`: also all Hessian eigenvalues of the first run.
     """
     loss, lam, beta = problem["_loss"], problem["lam"], problem["beta"]
-    largest = max(1.3 * problem["spectrum"][0], problem["start_norm"])
-    U = descend(
+    spectrum = on_host(problem["spectrum"])
+    largest = max(1.3 * spectrum[0], problem["start_norm"])
+    reached = descend(
         loss,
         problem["_start"],
         lam,
@@ -161,13 +166,13 @@ def run(
         aligned=method == "aligned",
         momentum=method == "momentum",
     ).U
-    results = describe(U, len(problem["spectrum"]), beta)
-    results["gradient_norm"], results["curvature"] = certify(
-        loss, U, lam, beta, rng=rng.named("search")
-    )
-    results |= pruned(U, problem["_target"], beta)
+    gradient_norm, curvature = certify(loss, reached, lam, beta, rng=rng.named("search"))
+    U = on_host(reached)
+    results = describe(U, len(spectrum), beta)
+    results |= dict(gradient_norm=gradient_norm, curvature=curvature)
+    results |= pruned(U, on_host(problem["_target"]), beta)
     if dense:
-        results["hessian_eigenvalues"] = hessian_eigenvalues(loss, U[0], lam, beta)
+        results["hessian_eigenvalues"] = hessian_eigenvalues(loss, reached[0, ...], lam, beta)
     return results
 
 
@@ -203,12 +208,15 @@ def pruned(U: Array, target: Array, beta: float) -> dict[str, Any]:
 
 
 def hessian_eigenvalues(loss: Loss, U: Array, lam: float, beta: float) -> Array:
-    """All d k eigenvalues of the Hessian at U (d, k), ascending."""
-    size = U.size
-    at = Objective.of(loss, size, lam, beta).curvature_at(np.broadcast_to(U, (size, *U.shape)))
-    columns = at(np.eye(size).reshape(size, *U.shape)).reshape(size, size)
-    return np.linalg.eigvalsh(0.5 * (columns + columns.T))
+    """All d k eigenvalues of the Hessian at U (d, k), ascending. Array API."""
+    xp, size = array_namespace(U), math.prod(U.shape)
+    at = xp.broadcast_to(U, (size, *U.shape))
+    directions = like(np.eye(size), U).reshape(size, *U.shape)
+    columns = Objective.of(loss, at, lam, beta).curvature_at(at)(directions).reshape(size, size)
+    return xp.linalg.eigvalsh(0.5 * (columns + columns.T))
 
 
 CHECKS = (check_target, check_start, check_samples)
-STATIONARY_POINTS = Experiment("matrix_sensing.stationary_points", draw, run, checks=CHECKS)
+STATIONARY_POINTS = Experiment(
+    "matrix_sensing.stationary_points", draw, run, checks=CHECKS, device_ready=True
+)
