@@ -121,7 +121,7 @@ def run(
 ) -> None:  # fmt: skip
     """Measure what the ledger does not have yet, then judge."""
     from theory_lab import console
-    from theory_lab.lab import backends, runner
+    from theory_lab.lab import backends, runner, workers
     from theory_lab.lab.desk import judge
     from theory_lab.lab.mending import open_mended
 
@@ -132,13 +132,15 @@ def run(
     jobs = runner.default_jobs() if jobs is None else jobs
     settings = runner.Settings(jobs, deadline, timeout, keep_stale, device)
     ledger, mended = open_mended(_ledger(out, device, smoke))
-    with ledger:
+    with ledger, workers.crew() as members:
         if mended:
             console.note(mended)
         outcomes = []
         for desk in desks:
             with console.progress(desk.study.id) as progress:
-                outcomes.append(runner.run(desk.file, desk.cells, ledger, settings, progress))
+                outcomes.append(
+                    runner.run(desk.file, desk.cells, ledger, settings, progress, members)
+                )
         judgements = [judge(desk, ledger) for desk in desks]
     for desk, outcome in zip(desks, outcomes, strict=True):
         console.tell_outcome(desk.study.id, outcome)

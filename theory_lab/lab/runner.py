@@ -16,7 +16,7 @@ from theory_lab.lab import catalogue, keys, worker
 from theory_lab.lab.clock import Clock
 from theory_lab.lab.ledger import Failure, Key, Ledger
 from theory_lab.lab.plan import Cell
-from theory_lab.lab.workers import measure_all
+from theory_lab.lab.workers import Crew, crew, measure_all
 
 ATTEMPTS = 2
 """A cell that fails is tried once more in the same run."""
@@ -79,8 +79,10 @@ def run(
     ledger: Ledger,
     settings: Settings,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    members: Crew | None = None,
 ) -> Outcome:
-    """Measure what is missing. `progress` is called with cells done and cells in all.
+    """Measure what is missing. `progress` is called with cells done and cells in all. `members`: of
+    a `workers.crew()` that goes on to other studies; by default they come and go.
 
     Each record is written as it arrives, so that a run that is killed loses only the cells it was
     working on. A cell that crashes or exceeds `settings.timeout` is noted with its traceback.
@@ -93,7 +95,11 @@ def run(
     total = len(waiting)
     progress(0, total)
     tried: Counter[Cell] = Counter()
-    with _files_beside(ledger), contextlib.closing(_results(file, waiting, settings)) as results:
+    with (
+        _files_beside(ledger),
+        contextlib.nullcontext(members) if members is not None else crew() as there,
+        contextlib.closing(_results(there, file, waiting, settings)) as results,
+    ):
         for cell, result in results:
             tried[cell] += 1
             if isinstance(result, worker.Refused):
@@ -140,7 +146,7 @@ def _is_missing(
 
 
 def _results(
-    file: Path, waiting: deque[Cell], settings: Settings
+    members: Crew, file: Path, waiting: deque[Cell], settings: Settings
 ) -> Generator[tuple[Cell, worker.Result]]:
     """Results as they arrive, until nothing waits or the deadline has passed."""
     end = math.inf if settings.deadline is None else settings.begun + settings.deadline
@@ -148,7 +154,7 @@ def _results(
     if settings.jobs == 0:
         return _results_here(file, waiting, settings.device, clock)
     timeout = math.inf if settings.timeout is None else settings.timeout
-    return measure_all(file, waiting, settings.jobs, settings.device, timeout, clock)
+    return measure_all(members, file, waiting, settings.jobs, settings.device, timeout, clock)
 
 
 def _results_here(

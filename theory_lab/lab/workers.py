@@ -22,48 +22,66 @@ _PATIENCE = 0.25
 """Seconds between two looks at the clock."""
 
 
+Crew = list["_Worker"]
+
+
+@contextlib.contextmanager
+def crew() -> Iterator[Crew]:
+    """Room for workers, who are gone when this ends, however it ends. They serve one study after the
+    other, so that what they have imported is imported once."""
+    members: Crew = []
+    try:
+        yield members
+    finally:
+        for one in members:
+            one.stop()
+
+
 def measure_all(
-    file: Path, waiting: deque[Cell], jobs: int, device: str, timeout: float, clock: Clock
+    members: Crew,
+    file: Path,
+    waiting: deque[Cell],
+    jobs: int,
+    device: str,
+    timeout: float,
+    clock: Clock,
 ) -> Generator[tuple[Cell, worker.Result]]:
     """Results as they arrive, until nothing waits or the clock has run out."""
-    with _crew() as crew:
-        while not clock.is_over and (any(one.cell for one in crew) or _may_begin(waiting, clock)):
-            busy = sum(one.cell is not None for one in crew)
-            while len(crew) < min(jobs, busy + len(waiting)):
-                crew.append(_Worker())
-            for one in crew:
+    try:
+        while not clock.is_over and (_are_busy(members) or _may_begin(waiting, clock)):
+            busy = sum(one.cell is not None for one in members)
+            while len(members) < min(jobs, busy + len(waiting)):
+                members.append(_Worker())
+            for one in members:
                 if one.is_idle and _may_begin(waiting, clock):
                     one.give(file, waiting.popleft(), device)
-            _wait(crew, clock.end)
-            for one in list(crew):
+            _wait(members, clock.end)
+            for one in list(members):
                 cell, result = one.cell, one.listen(timeout)
                 if one.is_gone:
-                    crew.remove(one)
+                    members.remove(one)
                 if cell is not None and result is not None:
                     clock.note(cell, one.seconds)
                     yield cell, result
+    finally:  # nobody waits for the cells that are not done
+        for one in [one for one in members if one.cell is not None]:
+            one.stop()
+            members.remove(one)
+
+
+def _are_busy(members: Crew) -> bool:
+    return any(one.cell is not None for one in members)
 
 
 def _may_begin(waiting: deque[Cell], clock: Clock) -> bool:
     return bool(waiting) and clock.allows(waiting[0])
 
 
-def _wait(crew: list[_Worker], end: float) -> None:
+def _wait(members: Crew, end: float) -> None:
     """Until a worker has something to say or has ended, but not for long."""
-    pipes = [one.pipe for one in crew]
-    ends = [one.process.sentinel for one in crew]
+    pipes = [one.pipe for one in members]
+    ends = [one.process.sentinel for one in members]
     connection.wait([*pipes, *ends], timeout=max(0.0, min(_PATIENCE, end - time.monotonic())))
-
-
-@contextlib.contextmanager
-def _crew() -> Iterator[list[_Worker]]:
-    """Workers that are gone when this ends, however it ends."""
-    crew: list[_Worker] = []
-    try:
-        yield crew
-    finally:
-        for one in crew:
-            one.stop()
 
 
 class _Worker:
