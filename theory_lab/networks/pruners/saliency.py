@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import Unpack
 
@@ -14,6 +14,9 @@ from theory_lab.networks.prunable import is_count
 from theory_lab.networks.pruners.scored import Options, ScoredPruner
 from theory_lab.networks.selection import flatten, keep_largest, split_like
 from theory_lab.numerics.schedules import exponential_density
+
+Scorer = Callable[[Sequence[Tensor]], list[Tensor]]
+"""From masks to the worth of each weight under them."""
 
 
 class OneShotPruner(ScoredPruner):
@@ -49,6 +52,10 @@ class OneShotPruner(ScoredPruner):
         """How much each weight is worth, at least 0, in the network under `masks`."""
         raise NotImplementedError
 
+    def scorer(self) -> Scorer:
+        """`saliency`, with what all rounds have in common made once."""
+        return self.saliency
+
     def update(self) -> None:
         if self.step == self.at:
             self._prune()
@@ -64,11 +71,12 @@ class OneShotPruner(ScoredPruner):
         stands before all that a later one did, what is left at the target comes last.
         """
         masks = [torch.ones_like(weight.parameter, dtype=torch.bool) for weight in self.weights]
+        saliency = self.scorer()
         if self.rounds == 1:
-            return self.saliency(masks)
+            return saliency(masks)
         places = torch.zeros(self.size, dtype=torch.float64, device=masks[0].device)
         for progress in (number / self.rounds for number in range(1, self.rounds + 1)):
-            worth = flatten(self.saliency(masks)).masked_fill_(~flatten(masks).bool(), -1.0)
+            worth = flatten(saliency(masks)).masked_fill_(~flatten(masks).bool(), -1.0)
             kept = self.size - round(self.size * exponential_density(progress, self.target))
             left = keep_largest(split_like(worth, masks), kept)
             _place(places, worth, flatten(masks).bool() & ~flatten(left).bool())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Unpack
 
@@ -14,7 +15,7 @@ from theory_lab.core import UsageError
 from theory_lab.networks.compatibility import taking
 from theory_lab.networks.prunable import LAYERS
 from theory_lab.networks.pruners.batches import example_of
-from theory_lab.networks.pruners.saliency import OneShotPruner
+from theory_lab.networks.pruners.saliency import OneShotPruner, Scorer
 from theory_lab.networks.pruners.scored import Options
 
 ROUNDS = 100
@@ -52,11 +53,17 @@ class SynFlow(OneShotPruner):
             model, optimizer, sparsity=sparsity, steps=steps, at=at, rounds=rounds, **options
         )
 
-    @torch.enable_grad()
     def saliency(self, masks: Sequence[Tensor]) -> list[Tensor]:
-        linear, example = linearised(self.model), example_of(self.batches).to(masks[0].device)
+        return self.scorer()(masks)
+
+    def scorer(self) -> Scorer:
+        example = example_of(self.batches).to(self.weights[0].parameter.device)
         if example.is_floating_point():
             example = torch.ones_like(example, dtype=torch.float64)
+        return functools.partial(self._flows, linearised(self.model), example)
+
+    @torch.enable_grad()
+    def _flows(self, linear: nn.Module, example: Tensor, masks: Sequence[Tensor]) -> list[Tensor]:
         weights = {
             weight.name: weight.parameter.detach().double().abs().masked_fill_(~mask, 0.0)
             for weight, mask in zip(self.weights, masks, strict=True)
@@ -78,14 +85,15 @@ class SynFlow(OneShotPruner):
 
 @torch.no_grad()
 def _has_path(linear: nn.Module, weights: Mapping[str, Tensor], example: Tensor) -> bool:
-    """Whether any flow is there in exact arithmetic; `linear` is of no use afterwards.
+    """Whether any flow is there in exact arithmetic.
 
     All weights become 0 or 1: what then flows is no less than the network's pooling leaves of it.
     """
-    for weight in linear.parameters():
+    signs = copy.deepcopy(linear)
+    for weight in signs.parameters():
         weight.sign_()
     ones = {name: weight.sign() for name, weight in weights.items()}
-    return not bool(functional_call(linear, ones, (example,)).sum() == 0)
+    return not bool(functional_call(signs, ones, (example,)).sum() == 0)
 
 
 def linearised(model: nn.Module) -> nn.Module:
