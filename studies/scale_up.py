@@ -15,10 +15,10 @@ from theory_lab.trials.methods import grda
 
 SEEDS = 5
 ATTENTION = dict(
-    data="digits", net="mlp-64-256-256-10", epochs=27, batch_size=64, lr=0.1, momentum=0.9,
-    weight_decay=5e-4, schedule="cosine", warmup=0.04, evaluate_every=3,
+    data="digits", net="mlp-64-256-256-10", epochs=14, batch_size=32, lr=0.1, momentum=0.9,
+    weight_decay=5e-4, schedule="cosine", warmup=0.04,
 )  # fmt: skip
-ATTENTION_BN = ATTENTION | dict(net="resnet8w8", evaluate_every=9)
+ATTENTION_BN = ATTENTION | dict(net="resnet8w8", epochs=27, batch_size=64, evaluate_every=9)
 CLICKS = dict(
     data="bank_marketing", net="click_mlp", epochs=3, batch_size=512, lr=0.1, momentum=0.9,
     weight_decay=0.0, schedule="cosine",
