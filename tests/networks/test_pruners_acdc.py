@@ -160,3 +160,11 @@ def test_one_shot_pruning_is_a_schedule() -> None:
 def test_wrong_arguments_are_named(options: dict, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         make(mlp(), **options)
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+def test_a_training_too_short_for_its_dense_phase_is_pruned(steps: int) -> None:
+    model = mlp()
+    optimizer, pruner = make(model, steps=steps, schedule=(("dense", 0.1), ("sparse", 0.9)))
+    train(model, optimizer, pruner, steps)
+    assert pruner.reached()

@@ -93,12 +93,13 @@ def phases_of(schedule: str | Sequence[tuple[Kind, float]], tables: Mapping[str,
 
 class Timetable:
     """Phases laid out on `steps` iterations, counted from 0; phase p has iterations
-    ends[p-1] <= i < ends[p]. The last phase also owns whatever comes after."""
+    ends[p-1] <= i < ends[p]. The first phase, from which the others are entered, has one at least;
+    the last phase also owns whatever comes after."""
 
     def __init__(self, phases: Phases, steps: int) -> None:
         shares = [phase.share for phase in phases]
         self.phases = phases
-        self.ends = [round(math.fsum(shares[: i + 1]) * steps) for i in range(len(shares))]
+        self.ends = [max(1, round(math.fsum(shares[: i + 1]) * steps)) for i in range(len(shares))]
 
     def index(self, iteration: int) -> int:
         """The number of the phase that owns this iteration; an empty phase owns none."""
