@@ -140,3 +140,13 @@ def test_gradual_pruning_follows_the_cubic_schedule() -> None:
 def test_wrong_times_are_named(options: dict) -> None:
     with pytest.raises(UsageError, match="0 <= begin <= end <= 1"):
         make(mlp(), **options)
+
+
+@pytest.mark.parametrize("block", [1, 4])
+@pytest.mark.parametrize("size", [1e-23, 1e-30, 0.0])
+def test_weights_whose_squares_underflow_start_at_zero(size: float, block: int) -> None:
+    model = mlp()
+    with torch.no_grad():
+        model.b.weight.fill_(size)
+    make(model, block=block)
+    assert model.b.weight.abs().max() <= size

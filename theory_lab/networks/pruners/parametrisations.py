@@ -67,9 +67,10 @@ class BlockPower(nn.Module):
         return u * self.blocks.expand((self.blocks.squared_norms(u) + self.SMALL).sqrt())
 
     def right_inverse(self, weight: Tensor) -> Tensor:
-        """u_b = W_b / sqrt(|W_b|_F), so that training starts from the same effective weights."""
+        """u_b = W_b / sqrt(|W_b|_F), so that training starts from the same effective weights; 0
+        where |W_b|^2 underflows."""
         norms = self.blocks.squared_norms(weight).sqrt()
-        return weight / self.blocks.expand(norms.sqrt().clamp(min=self.SMALL))
+        return weight / self.blocks.expand(norms.sqrt().masked_fill(norms == 0, torch.inf))
 
 
 def attach(weight: Prunable, parametrisation: nn.Module) -> None:
