@@ -20,6 +20,7 @@ from theory_lab.networks import models
 from theory_lab.networks.pruners import LAMP, SNIP, Magnitude, Random, SynFlow
 from theory_lab.networks.pruners.connectivity import Connectivity
 from theory_lab.networks.pruners.saliency import OneShotPruner, lamp_scores
+from theory_lab.networks.selection import DivergedError
 from theory_lab.numerics.quotas import QUOTAS, layer_sizes
 
 
@@ -238,3 +239,12 @@ def test_impossible_options_say_what_is_possible(
     with pytest.raises(UsageError, match=message) as caught:
         made(make, NETWORKS["mlp"](), **options)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("which", [slice(None), slice(1)], ids=["all", "one"])
+def test_lamp_of_weights_that_are_not_numbers_has_diverged(which: slice) -> None:
+    model = NETWORKS["mlp"]()
+    with torch.no_grad():
+        model.fc1.weight.view(-1)[which] = torch.nan
+    with pytest.raises(DivergedError):
+        made(LAMP, model)

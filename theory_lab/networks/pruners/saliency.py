@@ -111,8 +111,11 @@ class LAMP(OneShotPruner):
 
 
 def lamp_scores(weight: Tensor) -> Tensor:
-    """LAMP scores in float64, in the shape of the weight; 0 where the weight is 0."""
+    """LAMP scores in float64, in the shape of the weight; 0 where the weight is 0. All are NaN where
+    a weight is."""
     squares = weight.to(torch.float64).square().reshape(-1)
+    if squares.isnan().any():  # it has no place among the others
+        return torch.full_like(weight, torch.nan, dtype=torch.float64)
     ascending = squares.sort().values
     sums = ascending.flip(0).cumsum(0).flip(0)
     larger = sums[torch.searchsorted(ascending, squares)]  # equal ones count, before it or after
