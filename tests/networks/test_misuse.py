@@ -278,3 +278,20 @@ def test_memory_that_does_not_suffice_is_no_matter_of_shapes() -> None:
 
     with pytest.raises(UsageError, match="memory does not suffice"):
         fitted(Large(FLAT, CLASSES))
+
+
+def test_a_weight_that_two_layers_share_is_not_pruned() -> None:
+    model = nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6), nn.Linear(6, 2))
+    model[2].weight = model[0].weight
+    options: dict[str, Any] = dict(sparsity=0.5, steps=1)
+    for make in (Magnitude, PowerPropagation):
+        assert "0.weight" in said(lambda make=make: make(model, sgd(model), **options))
+    pruner = Magnitude(model, sgd(model), skip=["0", "2"], **options)
+    assert list(pruner.masks()) == ["3.weight"]
+
+
+def test_a_layer_called_twice_is_pruned_once() -> None:
+    layer = nn.Linear(6, 6)
+    model = nn.Sequential(layer, nn.ReLU(), layer, nn.Linear(6, 2))
+    pruner = Magnitude(model, sgd(model), sparsity=0.5, steps=1)
+    assert pruner.size == 6 * 6 + 6 * 2

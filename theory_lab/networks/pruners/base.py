@@ -15,6 +15,7 @@ scheduler, DistributedDataParallel; a checkpoint is loaded after the pruner is m
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
@@ -58,6 +59,7 @@ class Pruner:
         self.model, self.optimizer, self.steps = model, optimizer, steps
         self.target = None if sparsity is None else check_sparsity(sparsity)
         self.weights: list[Prunable] = prunable_weights(model, skip)
+        _check_untied(model, self.weights)
         _check_optimizer(optimizer, self.weights)
         distributed.share_model(model)
         self.step = 0
@@ -185,6 +187,17 @@ def _check_kinds(model: object, optimizer: object) -> None:
         raise UsageError(
             "A pruner is made of a model and an optimizer, but these are a"
             f" {type(model).__name__} and a {type(optimizer).__name__}."
+        )
+
+
+def _check_untied(model: nn.Module, weights: list[Prunable]) -> None:
+    """Two layers with one parameter would have two masks, and a parametrisation would part them."""
+    owners = Counter(id(p) for module in model.modules() for p in module.parameters(recurse=False))
+    tied = next((weight.name for weight in weights if owners[id(weight.parameter)] > 1), None)
+    if tied is not None:
+        raise UsageError(
+            f"{tied} is the parameter of another layer, too, and cannot be pruned as its own; call"
+            " one layer twice instead, or skip the layers that share it."
         )
 
 
