@@ -171,3 +171,31 @@ def test_a_smaller_network_comes_back_from_its_file(net: str, tmp_path: Path) ->
         assert torch.equal(again(x), smaller(x))
     widths = {n: repr(m) for n, m in smaller.named_modules() if not list(m.children())}
     assert widths == {n: repr(m) for n, m in again.named_modules() if not list(m.children())}
+
+
+@pytest.mark.parametrize("options", [{"affine": False}, {"track_running_stats": False}])
+def test_batch_norm_without_parameters_or_statistics(options: dict[str, bool]) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6, **options), nn.ReLU(), nn.Conv2d(6, 4, 3)
+    )  # fmt: skip
+    with torch.no_grad():
+        model[3].weight[:, 2] = 0  # ignored
+        model[0].weight[4], model[0].bias[4] = 0, 1  # constant
+    images = torch.randn(2, 3, 8, 8)
+    model.train()(images)
+    model.eval()
+    smaller = export.remove_channels(model, images)
+    # A constant of its batch becomes beta = 0; by running statistics of less it stays above 0.
+    assert smaller[0].out_channels == (5 if "affine" in options else 4)
+    assert torch.allclose(smaller(images), model(images), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("groups", [2, 6])
+def test_channels_of_a_grouped_convolution_stay(groups: int) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(6, 6, 1, groups=groups), nn.ReLU(), nn.Conv2d(6, 4, 1)).eval()
+    with torch.no_grad():
+        model[2].weight[:, 2] = 0
+    images = torch.randn(2, 6, 4, 4)
+    assert torch.equal(export.remove_channels(model, images)(images), model(images))

@@ -230,3 +230,12 @@ def test_what_paths_do_not_know_is_an_error(model: nn.Module, message: str) -> N
     with pytest.raises(UsageError, match=message) as caught:
         graph.of(model, example)
     assert "\n" not in str(caught.value)
+
+
+def test_channels_of_a_layer_called_twice_stay() -> None:
+    layer = nn.Linear(6, 6)
+    model = nn.Sequential(layer, nn.ReLU(), layer, nn.ReLU(), nn.Linear(6, 5), nn.Linear(5, 2))
+    assert [found.conv for found in graph.removable_channels(model)] == ["4"]
+    conv, norm = nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)
+    model = nn.Sequential(conv, norm, nn.ReLU(), conv, norm, nn.ReLU(), nn.Conv2d(4, 2, 1))
+    assert graph.inner_channels(model) == []

@@ -7,6 +7,7 @@ reshaping pass channels on; convolutions and linear layers are edges; sums are s
 from __future__ import annotations
 
 import operator
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -70,16 +71,19 @@ def of(model: nn.Module, example: Tensor) -> NetworkGraph:
 def inner_channels(model: nn.Module) -> list[InnerChannels]:
     """Convolutions followed by BatchNorm, ReLU (then perhaps pooling) and exactly one convolution.
 
-    Both ungrouped: removing such a channel touches these three modules alone. In a residual network
-    these are the channels inside a block; not the stream, which additions tie together.
+    All called once, both convolutions ungrouped: removing such a channel touches these three modules
+    alone. In a residual network these are the channels inside a block; not the stream, which
+    additions tie together.
     """
     traced = trace(model)
     modules = dict(traced.named_modules())
-    return [
-        found
+    found = [
+        channels
         for node in traced.graph.nodes
-        if _is_plain_convolution(node, modules) and (found := _inner_channels_after(node, modules))
+        if _is_plain_convolution(node, modules)
+        and (channels := _inner_channels_after(node, modules))
     ]
+    return _of_modules_called_once(found, traced)
 
 
 def removable_channels(model: nn.Module) -> list[InnerChannels]:
@@ -88,7 +92,8 @@ def removable_channels(model: nn.Module) -> list[InnerChannels]:
 
 
 def plain_channels(model: nn.Module) -> list[InnerChannels]:
-    """Outputs of a layer that reach one other layer alone, ungrouped, through ReLU and pooling."""
+    """Outputs of a layer that reach one other layer alone, ungrouped, through ReLU and pooling; both
+    called once."""
     traced = trace(model)
     modules = dict(traced.named_modules())
     found = []
@@ -99,7 +104,7 @@ def plain_channels(model: nn.Module) -> list[InnerChannels]:
         layer = _module(reader, modules) if reader is not None else None
         if isinstance(layer, LAYERS) and getattr(layer, "groups", 1) == 1:
             found.append(InnerChannels(str(node.target), "", str(reader.target)))  # type: ignore[union-attr]
-    return found
+    return _of_modules_called_once(found, traced)
 
 
 def trace(model: nn.Module) -> fx.GraphModule:
@@ -238,6 +243,14 @@ def _inner_channels_after(conv: fx.Node, modules: dict[str, nn.Module]) -> Inner
     if following is None or not _is_plain_convolution(following, modules):
         return None
     return InnerChannels(str(conv.target), str(norm.target), str(following.target))
+
+
+def _of_modules_called_once(
+    found: list[InnerChannels], traced: fx.GraphModule
+) -> list[InnerChannels]:
+    """Those of which no module acts on other channels elsewhere."""
+    calls = Counter(node.target for node in traced.graph.nodes if node.op == "call_module")
+    return [channels for channels in found if max(calls[name] for name in channels) == 1]
 
 
 def _is_plain_convolution(node: fx.Node, modules: dict[str, nn.Module]) -> bool:

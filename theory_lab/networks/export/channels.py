@@ -35,17 +35,20 @@ def remove_channels(model: nn.Module, example: Tensor) -> nn.Module:
 
 
 def dead_channels(model: nn.Module) -> dict[InnerChannels, list[int]]:
-    """The channels that can be removed, by layer; never all of a layer.
+    """The channels that can be removed, by layer; never all of a layer, none of a grouped one.
 
     A channel c is dead if the next convolution ignores it (W'_{:,c} = 0), or if BatchNorm and ReLU
     make it 0 whatever the input: gamma_c = 0 and beta_c <= 0, or a filter of zeros whose constant
-    is not above 0 in training and in evaluation; without BatchNorm, a filter and a bias of zeros. A filter of zeros alone does not do: what
-    BatchNorm adds then reaches the next layer as a constant.
+    is not above 0 in training and in evaluation; without BatchNorm, a filter and a bias of zeros. A
+    filter of zeros alone does not do: what BatchNorm adds then reaches the next layer as a constant.
     """
     found = {}
     for inner in graph.removable_channels(model):
+        layer = model.get_submodule(inner.conv)
+        if getattr(layer, "groups", 1) > 1:  # its groups must stay equally large
+            continue
         norm = model.get_submodule(inner.norm) if inner.norm else None
-        dead = _is_dead(model.get_submodule(inner.conv), norm, model.get_submodule(inner.following))
+        dead = _is_dead(layer, norm, model.get_submodule(inner.following))
         if dead.all():
             dead[0] = False
         if dead.any():
@@ -62,8 +65,17 @@ def _is_dead(conv: nn.Module, norm: nn.Module | None, following: nn.Module) -> T
     constant = weight.new_zeros(len(weight)) if conv.bias is None else conv.get_parameter("bias")
     if norm is None:
         return is_ignored | (is_constant & (constant == 0))
-    gamma, beta = norm.get_parameter("weight"), norm.get_parameter("bias")
-    mean, variance = norm.get_buffer("running_mean"), norm.get_buffer("running_var")
-    evaluated = gamma * (constant - mean) / torch.sqrt(variance + norm.eps) + beta  # type: ignore[operator]
+    gamma, beta = _affine(norm, like=constant)
+    evaluated = beta  # by statistics of the batch, of which a constant is the mean
+    if norm.running_mean is not None:
+        mean, variance = norm.get_buffer("running_mean"), norm.get_buffer("running_var")
+        evaluated = gamma * (constant - mean) / torch.sqrt(variance + norm.eps) + beta  # type: ignore[operator]
     is_silent = (beta <= 0) & ((gamma == 0) | (is_constant & (evaluated <= 0)))
     return is_ignored | is_silent
+
+
+def _affine(norm: nn.Module, like: Tensor) -> tuple[Tensor, Tensor]:
+    """(gamma, beta) of BatchNorm: (1, 0) where it learns none."""
+    if norm.weight is None:
+        return torch.ones_like(like), torch.zeros_like(like)
+    return norm.get_parameter("weight"), norm.get_parameter("bias")
