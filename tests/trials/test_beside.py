@@ -150,3 +150,19 @@ def test_every_wrong_formula_of_random_pruning_is_beyond_the_tolerance_somewhere
         for name, rival in effective.RANDOM.rivals.items():
             off[name] = max(off[name], abs(rival(facts) / right - 1))
     assert min(off.values()) > 2 * effective.RANDOM.tolerance
+
+
+@pytest.mark.parametrize("method", ["dense", "magnitude", "LAMP", "powerpropagation"])
+def test_a_training_that_diverged_is_a_record(method: str) -> None:
+    sparsity = 0.0 if method == "dense" else 0.5
+    steep = {**BRIEF, "lr": 1e30}
+    found = run(training, problem(), method=method, sparsity=sparsity, **steep)
+    assert found["diverged"]
+    assert np.isnan(found["delta_rank"]).all()
+    assert len(found["delta_rank"]) == len(found["density"])
+
+
+def test_a_network_of_zeros_is_a_record() -> None:
+    found = run(training, problem(), method=grda(1e3, 0.6), **BRIEF)
+    assert found["sparsity"] == 1
+    assert found["compression"] == found["effective_compression"] == np.inf

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 from theory_lab.core import Experiment
@@ -45,7 +46,8 @@ def run(
 
     `density`, `delta_rank`, `stable_rank`, `exact_rank`: one entry for each prunable weight.
     `compression`: all / kept, `effective_compression`: all / on a path. `history_…`: one entry
-    every `evaluate_every` epochs. A training that diverged has the losses that it had then.
+    every `evaluate_every` epochs. A training that diverged has the losses that it had then, and
+    ranks of NaN where weights are not finite; a network of zeros alone an infinite compression.
 
     gRDA is trained without momentum and weight decay, as by its authors. Beside it,
     `magnitude_test_accuracy` and `magnitude_test_loss`: of the dense run of this recipe, pruned by
@@ -114,16 +116,28 @@ def _figures(model: Any, data: Any) -> dict[str, Any]:
     """What is measured on the finished model."""
     from theory_lab.networks import measures
 
-    ranks = measures.ranks(model, DELTA).values()
+    ranks, sparsity = _ranks(model), measures.sparsity(model)
     return dict(
-        density=[1 - sparsity for sparsity in measures.layer_sparsities(model).values()],
+        density=[1 - zeros for zeros in measures.layer_sparsities(model).values()],
         delta_rank=[found.delta for found in ranks],
         stable_rank=[found.stable for found in ranks],
         exact_rank=[found.exact for found in ranks],
         full_rank=[found.full for found in ranks],
-        compression=1 / (1 - measures.sparsity(model)),
+        compression=1 / (1 - sparsity) if sparsity < 1 else math.inf,
         effective_compression=measures.effective_compression(model, data.example()),
     )
+
+
+def _ranks(model: Any) -> list[Any]:
+    """Those of every prunable weight; NaN for all of a network that has weights that are not finite."""
+    from theory_lab.networks import measures
+    from theory_lab.networks.measures.spectra import Ranks
+    from theory_lab.networks.prunable import prunable_weights
+
+    weights = [weight.effective.detach() for weight in prunable_weights(model)]
+    if all(bool(weight.isfinite().all()) for weight in weights):
+        return list(measures.ranks(model, DELTA).values())
+    return [Ranks._make([math.nan] * len(Ranks._fields))] * len(weights)
 
 
 def _history(history: Any) -> dict[str, Any]:
