@@ -213,7 +213,9 @@ def _hypothesis(condition: Condition, assessment: Assessment) -> Hypothesis:
 
 def _control_row(control: ControlResult) -> ControlRow:
     remarks = []
-    if not control.broken:
+    if not (control.cases or control.misplaced):
+        remarks.append("not measured")
+    elif not control.broken:
         remarks.append("breaks nothing")
     if control.misplaced:
         remarks.append(f"{control.misplaced} further cases break something else and do not count")
