@@ -240,13 +240,16 @@ def _difference(evidence: Evidence) -> str:
 
 
 def _place(elsewhere: Elsewhere) -> str:
-    """Where an evidence file was measured."""
+    """Where an evidence file was measured, and how much of it the study no longer asks for."""
     origin = elsewhere.file.origin
     versions = numbers.names({n: v for n, v in origin.get("versions", {}).items() if v})
     commit = origin.get("commit") or "no commit"
     device = origin.get("device", "unknown device")
     asked = " ".join(["preset", elsewhere.file.preset, *elsewhere.file.flags])
-    return f"{device} ({elsewhere.file.path.name}, {asked}, {versions}, {commit})"
+    total = len(elsewhere.file.records)
+    idle = len(elsewhere.file.records.keys() - elsewhere.plan.cells())
+    unjudged = f"; {idle} of its {total} records belong to no case of the study" if idle else ""
+    return f"{device} ({elsewhere.file.path.name}, {asked}, {versions}, {commit}){unjudged}"
 
 
 def _distant(elsewhere: Elsewhere, assessment: Assessment) -> Distant:
