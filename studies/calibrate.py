@@ -22,6 +22,7 @@ from benchmarks.calibration import FULL, SMOKE, Row, measured
 
 from theory_lab.core import TheoryLabError
 from theory_lab.lab import backends, evidence_file
+from theory_lab.networks.whole_files import write_whole
 
 
 def main() -> None:
@@ -49,7 +50,7 @@ def show(rows: Iterator[Row], path: Path | None) -> None:
         kept.append(row)
         if path is not None:
             content = {"origin": evidence_file.origin(), "rows": [row._asdict() for row in kept]}
-            path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+            write_whole(path, (json.dumps(content, indent=1) + "\n").encode())
 
 
 if __name__ == "__main__":

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from theory_lab import __version__
-from theory_lab.core import StorageError, TheoryLabError
+from theory_lab.core import StorageError, TheoryLabError, UsageError
 
 if TYPE_CHECKING:
     from theory_lab.lab.desk import Desk, Judgement
 
 WELL, FAILED, WORK_LEFT, STOPPED = 0, 1, 4, 130
+RESULTS = Path("results")
 
 _FLAGS = {"ignore_unknown_options": True}
 
@@ -29,7 +30,7 @@ def _shared(function: Callable[..., None]) -> Callable[..., None]:
     """Options of every command that judges a study."""
     for decorate in (
         click.option("--json", "as_json", is_flag=True, help="Print one JSON array of flat objects."),
-        click.option("--out", type=click.Path(path_type=Path), default=Path("results"),
+        click.option("--out", type=click.Path(path_type=Path), default=RESULTS,
                      show_default=True, help="Folder of the ledger."),
         click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True,
                      help="Where problems are run; each device has a ledger of its own."),
@@ -184,12 +185,15 @@ def challenge(
     from theory_lab.lab.mutants import challenge as challenge_claim
 
     judgements = _judged(names, preset, out, device, patterns=patterns)
-    found = [c for j in judgements for a in j.assessments for c in challenge_claim(a)]
+    measured = [a for j in judgements for a in j.assessments if a.evidence.judged]
+    found = [c for assessment in measured for c in challenge_claim(assessment)]
     if as_json:
         _print_json([{"claim": c.claim, "mutant": c.mutant, "class": c.verdict} for c in found])
     else:
         console.print_challenges(found)
-    _exit(FAILED if any(c.verdict == "survivor" for c in found) else WELL)
+    if any(c.verdict == "survivor" for c in found):
+        _exit(FAILED)
+    _exit(WORK_LEFT if any(j.missing for j in judgements) else WELL)
 
 
 @cli.command(context_settings=_FLAGS)
@@ -204,7 +208,8 @@ def report(names: Sequence[str], preset: str, out: Path, device: str, as_json: b
         written = write(judgements, folder, preset)
     except OSError as error:
         raise StorageError(
-            f"{error.filename} cannot be written ({error.strerror}); make its folder writable."
+            f"{error.filename} cannot be written ({error.strerror}); make its folder writable, or"
+            " run in another one."
         ) from error
     if as_json:
         _print_json([{"file": str(file)} for file in written])
@@ -216,7 +221,7 @@ def report(names: Sequence[str], preset: str, out: Path, device: str, as_json: b
 @click.argument("name")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--preset", default="quick", show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=RESULTS, show_default=True)
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.argument("flags", nargs=-1, type=click.UNPROCESSED, metavar="[STUDY OPTIONS]")
 def export(
@@ -227,15 +232,17 @@ def export(
 
     (judgement,) = _judged([name, *flags], preset, out, device)
     desk = judgement.desk
+    if not judgement.records:
+        raise UsageError(f"No record of {name} is there to be written; measure some first.")
     records = [(runner.key(cell, desk.code), record) for cell, record in judgement.records.items()]
     count = evidence_file.write(desk.study.id, preset, flags, records, file)
     click.echo(f"{count} records written to {file}.")
 
 
 @cli.command()
-@click.option("--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=RESULTS, show_default=True)
 def doctor(out: Path) -> None:
-    """Check the installation, the ledger and the folders that are written to."""
+    """Check the installation, the folders that are written to, the ledger and the evidence files."""
     from theory_lab.lab.doctor import examine
 
     findings = examine(_ledger(out))
@@ -250,7 +257,6 @@ def _desks(
     """The studies that are asked for; what begins with a dash is for the study.
 
     With `patterns` only those that have such claims."""
-    from theory_lab.core import UsageError
     from theory_lab.lab import catalogue
     from theory_lab.lab.desk import lay_out
 
@@ -289,7 +295,7 @@ def _judged(
         judgements = [judge(desk, ledger) for desk in desks]
     for judgement in judgements:
         console.tell_left_out(judgement.desk)
-        console.tell_missing(judgement)
+        console.tell_missing(judgement, () if out == RESULTS else ("--out", str(out)))
     return judgements
 
 

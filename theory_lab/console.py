@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -46,16 +47,17 @@ def note(sentence: str) -> None:
 
 @contextlib.contextmanager
 def progress(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on stderr that appears once two seconds have passed."""
+    """A progress bar on a terminal's stderr that appears once two seconds have passed."""
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=_err(), transient=True)
+    console = _err()
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     task = bar.add_task(title, total=None)
     begin, shown = time.monotonic(), False
 
     def update(done: int, total: int) -> None:
         nonlocal shown
         bar.update(task, completed=done, total=total)
-        if not shown and done < total and time.monotonic() - begin > PATIENCE:
+        if not (shown or bar.disable) and done < total and time.monotonic() - begin > PATIENCE:
             bar.start()
             shown = True
 
@@ -89,18 +91,16 @@ def tell_left_out(desk: Desk) -> None:
     )
 
 
-def tell_missing(judgement: Judgement) -> None:
-    """What a judgement could not see, and the cure."""
+def tell_missing(judgement: Judgement, options: Sequence[str] = ()) -> None:
+    """What a judgement could not see, and the cure: the same request, with these options of `run`."""
     if not judgement.missing:
         return
     why = {"stale (the code has changed)": judgement.stale, "failed": judgement.failures}
-    device = "" if judgement.desk.device == "cpu" else f" --device {judgement.desk.device}"
     parts = [f"{len(cells)} of them {what}" for what, cells in why.items() if cells]
     note(
         f"{judgement.desk.study.id}: {judgement.missing} of {len(judgement.desk.cells)} cells are"
         f" not measured{' (' + ', '.join(parts) + ')' if parts else ''};"
-        f" `theory-lab run {judgement.desk.study.id} --preset {judgement.desk.plan.preset}{device}`"
-        " measures them."
+        f" `theory-lab run {shlex.join([*judgement.desk.asked, *options])}` measures them."
     )
 
 
@@ -154,18 +154,20 @@ def _row(assessment: Assessment, common: str) -> list[str]:
 
 def _remarks(assessment: Assessment) -> Iterator[str]:
     claim, evidence = assessment.claim, assessment.evidence
+    is_whole = not assessment.missing  # else what is not seen may just not be measured
     for reason, count in evidence.reasons.items():
         if not reason.startswith("condition"):
             yield f"{count} x {reason}"
     for one in [j for j in evidence.judged if j.verdict.status == "fails"][:3]:
         yield f"fails at {one.observation.label}"
     is_empirical = claim.basis == "empirical"  # neither vacuous nor without a needed condition
-    if evidence.vacuous and not is_empirical:
+    if evidence.vacuous and is_whole and not is_empirical:
         yield f"only {evidence.entries} entries inside, fewer than {LEAST_INSIDE}: give it more cases"
     for control in assessment.controls:
-        yield from _control_remark(control)
+        if is_whole or control.cases or control.misplaced:
+            yield from _control_remark(control)
     unshown = [c.name for c in claim.conditions if not assessment.is_shown_necessary(c.name)]
-    if unshown and not is_empirical:
+    if unshown and is_whole and not is_empirical:
         yield f"not shown necessary: {'; '.join(unshown)}"
 
 

@@ -108,3 +108,18 @@ def test_without_a_gpu_it_says_so(
     assert capsys.readouterr().err == (
         "This machine has no cuda device that torch can use; run with --device cpu.\n"
     )
+
+
+def test_lines_that_cannot_be_kept_are_an_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(
+        calibrate, "measured", lambda *_: iter([calibration.Row("A", "b", 1.0, "s")])
+    )
+    place = tmp_path / "file" / "kept.json"
+    monkeypatch.setattr(sys, "argv", ["calibrate.py", "--device", "cpu", "--json", str(place)])
+    with pytest.raises(SystemExit) as ended:
+        calibrate.main()
+    assert ended.value.code == 3
+    assert "kept.json cannot be written" in capsys.readouterr().err

@@ -119,3 +119,14 @@ def test_every_evidence_file_has_a_place_of_its_own():
     for number in range(2):
         assert f"Figures of elsewhere {number + 1}: " in text
         assert f'id="figure-toy_against.place{number}"' in html
+
+
+def test_records_that_no_case_asks_for_are_counted():
+    here = toys.judged()
+    there = toys.elsewhere(here)
+    outgrown = replace(there, plan=replace(there.plan, claims=()))
+    (now,) = tables.study_part(replace(here, elsewhere=[there])).places
+    (later,) = tables.study_part(replace(here, elsewhere=[outgrown])).places
+    size = len(there.file.records)
+    assert "belong to no case" not in now
+    assert later == f"{now}; {size} of its {size} records belong to no case of the study"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from theory_lab.core import Record, Study, UsageError
+from theory_lab.core import Record, StorageError, Study, UsageError
 from theory_lab.lab import catalogue, evidence_file, runner
 from theory_lab.lab.assess import Assessment, assess
 from theory_lab.lab.evidence_file import EvidenceFile
@@ -22,6 +22,7 @@ class Desk:
     """A study laid out at one preset, as far as it runs on the device.
 
     `left_out`: the experiments that run on numpy arrays only, where the device is not the CPU.
+    `asked`: what was asked for, in words of the command line.
     """
 
     file: Path
@@ -29,6 +30,7 @@ class Desk:
     plan: Plan
     device: str = "cpu"
     left_out: Sequence[str] = ()
+    asked: Sequence[str] = ()
 
     @functools.cached_property
     def code(self) -> dict[str, str]:
@@ -85,9 +87,12 @@ def lay_out(
     study = catalogue.load(file)
     options: Any = parse_options(study, flags)
     whole = plan(study, preset, options, smoke, patterns)
+    chosen = [word for pattern in patterns for word in ("-k", pattern)]
+    asked = [name, "--preset", preset, *(["--smoke"] if smoke else []), *chosen, *flags]
     if device == "cpu":
-        return Desk(file, study, whole)
-    desk = Desk(file, study, whole.on(device), device, whole.numpy_only())
+        return Desk(file, study, whole, asked=asked)
+    asked += ["--device", device]
+    desk = Desk(file, study, whole.on(device), device, whole.numpy_only(), asked)
     if desk.left_out and not desk.cells:
         raise UsageError(
             f"The experiments of {study.id} ({', '.join(desk.left_out)}) run on numpy arrays only;"
@@ -118,5 +123,11 @@ def judge(desk: Desk, ledger: Ledger) -> Judgement:
 
 
 def _judge_elsewhere(desk: Desk, file: EvidenceFile) -> Elsewhere:
-    there = plan(desk.study, file.preset, parse_options(desk.study, file.flags))
+    try:
+        there = plan(desk.study, file.preset, parse_options(desk.study, file.flags))
+    except UsageError as error:
+        raise StorageError(
+            f"{file.path} was measured with what study {desk.study.id!r} does not have"
+            f" ({str(error).rstrip('.')}); export it again, or take it out of its folder."
+        ) from error
     return Elsewhere(file, there, assess(there, file.records.get))

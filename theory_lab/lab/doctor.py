@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from theory_lab.core import StorageError
+from theory_lab.lab import evidence_file
 from theory_lab.lab.ledger import Ledger
 
 _PACKAGES = ("numpy", "scipy", "matplotlib", "pandas", "torch", "cvxpy")
@@ -22,12 +23,13 @@ class Finding(NamedTuple):
 
 
 def examine(ledger: Path) -> list[Finding]:
-    """Versions, folders and the ledger."""
+    """Versions, folders, the ledger and the evidence files."""
     return [
         Finding(True, f"Python {platform.python_version()} on {platform.machine()}"),
         *(_version(package) for package in _PACKAGES),
         *(_writable(Path(folder)) for folder in (".", str(ledger.parent), "figures", "report")),
         _ledger(ledger),
+        *(_evidence(file) for file in evidence_file.files()),
     ]
 
 
@@ -42,7 +44,14 @@ def _writable(folder: Path) -> Finding:
     nearest = next(parent for parent in (folder, *folder.parents, Path(".")) if parent.exists())
     if os.access(nearest, os.W_OK | os.X_OK):
         return Finding(True, f"{folder}/ can be written")
-    return Finding(False, f"{folder}/ cannot be written; make {nearest} writable")
+    return Finding(False, f"{folder}/ cannot be written; make {nearest} a folder that is writable")
+
+
+def _evidence(path: Path) -> Finding:
+    try:
+        return Finding(True, f"{path} holds {len(evidence_file.read(path).records)} intact records")
+    except StorageError as error:
+        return Finding(False, str(error))
 
 
 def _ledger(path: Path) -> Finding:

@@ -123,7 +123,7 @@ def read(path: Path) -> EvidenceFile:
     """Read one file; StorageError where it is damaged."""
     try:
         first, *lines = lzma.decompress(path.read_bytes()).decode().splitlines()
-        head = json.loads(first)
+        head = _head(first)
         records = dict(_parse(line) for line in lines)
         flags = head.get("flags", [])
         return EvidenceFile(path, head["study"], head["preset"], flags, head["origin"], records)
@@ -131,6 +131,13 @@ def read(path: Path) -> EvidenceFile:
         raise StorageError(
             f"{path} is damaged ({error}); restore it from version control, or export it again."
         ) from error
+
+
+def _head(line: str) -> dict[str, Any]:
+    head = json.loads(line)
+    if not isinstance(head, dict) or not {"study", "preset", "origin"} <= head.keys():
+        raise ValueError("its first line does not name study, preset and origin")
+    return head
 
 
 def _parse(line: str) -> tuple[Cell, Record]:
@@ -144,7 +151,11 @@ def _parse(line: str) -> tuple[Cell, Record]:
     return Cell(key.experiment, tuple(record.params.items()), record.replicate), record
 
 
+def files() -> list[Path]:
+    """Those in ./studies/evidence, in order of name."""
+    return sorted(FOLDER.glob("*.jsonl.xz"))
+
+
 def of_study(study: str) -> list[EvidenceFile]:
     """The evidence files of one study under ./studies/evidence, in order of name."""
-    files = (read(path) for path in sorted(FOLDER.glob("*.jsonl.xz")))
-    return [file for file in files if file.study == study]
+    return [file for file in map(read, files()) if file.study == study]

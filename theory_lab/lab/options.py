@@ -21,7 +21,8 @@ def parse_options(study: Study, flags: Sequence[str]) -> Any:
     if study.options is None:
         if flags:
             raise UsageError(
-                f"Study {study.id!r} has no option {flags[0]!r}; see theory-lab run --help."
+                f"Study {study.id!r} has no option {flags[0]!r}, nor has the command; its --help"
+                " lists those that it has."
             )
         return None
     described = _described(study.options)

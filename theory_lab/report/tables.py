@@ -213,7 +213,9 @@ def _hypothesis(condition: Condition, assessment: Assessment) -> Hypothesis:
 
 def _control_row(control: ControlResult) -> ControlRow:
     remarks = []
-    if not control.broken:
+    if not (control.cases or control.misplaced):
+        remarks.append("not measured")
+    elif not control.broken:
         remarks.append("breaks nothing")
     if control.misplaced:
         remarks.append(f"{control.misplaced} further cases break something else and do not count")
@@ -238,13 +240,16 @@ def _difference(evidence: Evidence) -> str:
 
 
 def _place(elsewhere: Elsewhere) -> str:
-    """Where an evidence file was measured."""
+    """Where an evidence file was measured, and how much of it the study no longer asks for."""
     origin = elsewhere.file.origin
     versions = numbers.names({n: v for n, v in origin.get("versions", {}).items() if v})
     commit = origin.get("commit") or "no commit"
     device = origin.get("device", "unknown device")
     asked = " ".join(["preset", elsewhere.file.preset, *elsewhere.file.flags])
-    return f"{device} ({elsewhere.file.path.name}, {asked}, {versions}, {commit})"
+    total = len(elsewhere.file.records)
+    idle = len(elsewhere.file.records.keys() - elsewhere.plan.cells())
+    unjudged = f"; {idle} of its {total} records belong to no case of the study" if idle else ""
+    return f"{device} ({elsewhere.file.path.name}, {asked}, {versions}, {commit}){unjudged}"
 
 
 def _distant(elsewhere: Elsewhere, assessment: Assessment) -> Distant:
