@@ -15,7 +15,7 @@ from theory_lab.networks.modes import mode
 
 
 def check_fits(model: nn.Module, data: Dataset) -> None:
-    """UsageError unless the model makes one logit a class of the data's inputs; one forward pass of
+    """UsageError unless the model makes at least one logit a class of the inputs; one forward pass of
     one example, in evaluation mode. Of two classes one logit will do, that of label 1."""
     example = data.example().to(home_of(model))
     with torch.no_grad(), mode(model, training=False), taking(model, example):
