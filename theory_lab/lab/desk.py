@@ -44,9 +44,11 @@ class Desk:
 
 @dataclass(frozen=True, eq=False)
 class Elsewhere:
-    """The same study judged on an evidence file: records of another machine, never mixed in."""
+    """The same study judged on an evidence file: records of another machine, never mixed in; `plan`
+    is that of the file's preset and options."""
 
     file: EvidenceFile
+    plan: Plan
     assessments: Sequence[Assessment]
 
 
@@ -107,4 +109,4 @@ def judge(desk: Desk, ledger: Ledger) -> Judgement:
 
 def _judge_elsewhere(desk: Desk, file: EvidenceFile) -> Elsewhere:
     there = plan(desk.study, file.preset, parse_options(desk.study, file.flags))
-    return Elsewhere(file, assess(there, file.records.get))
+    return Elsewhere(file, there, assess(there, file.records.get))

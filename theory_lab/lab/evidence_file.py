@@ -2,11 +2,12 @@
 
 JSON lines, xz: a first line that says where the records come from, then one record a line with the
 SHA-256 of the ledger. They are judged in columns of their own, never go stale, and never mix with
-the local records.
+the local records. Short traces go along, so that figures can be drawn from them.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import lzma
 import os
@@ -25,6 +26,9 @@ from theory_lab.lab.ledger import Key, checksum
 from theory_lab.lab.plan import Cell
 
 FOLDER = Path("studies") / "evidence"
+
+TRACE_KEPT = 16 * 1024
+"""Bytes of a trace up to which it goes along: the norms of a network's channels, not its states."""
 
 _VERSIONS = ("theory_lab", "numpy", "scipy", "torch")
 
@@ -49,7 +53,8 @@ def write(
     records: Iterable[tuple[Key, Record]],
     path: Path,
 ) -> int:
-    """Write records without their traces; returns how many. The file appears whole or not at all."""
+    """Write records, without traces above TRACE_KEPT; returns how many. The file appears whole or not
+    at all."""
     head = {"study": study, "preset": preset, "flags": list(flags), "origin": origin()}
     lines = [canonical_json(head)]
     lines += sorted(_line(key, record) for key, record in records)
@@ -67,14 +72,13 @@ def write(
 
 
 def _line(key: Key, record: Record) -> str:
-    untraced = Record(
-        record.experiment, record.params, record.replicate, record.facts, record.results
-    )
-    payload, _ = codec.encode(untraced)
+    payload, trace = codec.encode(record)
+    kept = trace if len(trace) <= TRACE_KEPT else b""
     content = {
         "key": list(key),
         "record": json.loads(payload),
-        "sha256": checksum(key, payload, b""),
+        "trace": base64.b64encode(kept).decode(),
+        "sha256": checksum(key, payload, kept),
     }
     return canonical_json(content)
 
@@ -133,9 +137,10 @@ def _parse(line: str) -> tuple[Cell, Record]:
     content = json.loads(line)
     key = Key(*content["key"])
     payload = canonical_json(content["record"]).encode()
-    if checksum(key, payload, b"") != content["sha256"]:
+    trace = base64.b64decode(content.get("trace", ""), validate=True)
+    if checksum(key, payload, trace) != content["sha256"]:
         raise ValueError(f"the checksum of a record of {key.experiment} does not agree")
-    record = codec.decode(key.experiment, payload, b"")
+    record = codec.decode(key.experiment, payload, trace)
     return Cell(key.experiment, tuple(record.params.items()), record.replicate), record
 
 
