@@ -33,6 +33,7 @@ from theory_lab.report.plots import (
     entry,
     hits,
     share_above,
+    style,
 )  # fmt: skip
 from theory_lab.report.plots.looks import COLOURS, Looks
 
@@ -261,3 +262,17 @@ def test_few_colours_are_the_right_ones(drawn):
     for colour in (*COLOURS[:6], "#e5e5e5"):
         wanted = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
         assert np.abs(pixels - wanted).max(axis=1).min() <= 4, colour
+
+
+@pytest.mark.parametrize(("scale", "place"), [("log", 20.0), ("sparsity", 0.95)])
+def test_points_at_one_place_stand_between_two_ticks_or_on_one(scale: str, place: float) -> None:
+    _, (axes,) = style.canvas(1)
+    style.scale(axes, scale, "linear")
+    axes.plot([place, place * 1.0000001], [1.0, 2.0], "o")
+    style.widen(axes)
+    style.tidy(axes)
+    low, high = axes.get_xlim()
+    assert low < place < high
+    assert any(low < tick < high for tick in axes.get_xticks())
+    (spot,) = axes.transAxes.inverted().transform(axes.transData.transform([(place, 1.0)]))
+    assert spot[0] == pytest.approx(0.5, abs=0.01)

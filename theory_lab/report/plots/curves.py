@@ -193,6 +193,7 @@ class Curves:
         handles += _draw_marks(axes, table[~table["shown"].isin(OWN)], looks)
         axes.margins(x=0.04)
         axes.autoscale_view()
+        style.widen(axes)
         style.limit(axes, self.xlim, self.ylim)
         measured = table["x"][table["shown"] == "measured"]
         style.tidy(axes, counts=bool((measured == measured.round()).all()))

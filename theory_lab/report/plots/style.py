@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,8 @@ DPI = 160
 COLOURS_KEPT = 96
 """Colours of the palette that a PNG keeps, anti-aliasing included."""
 
+CLOSE = 1.1
+"""Within this factor, values on a logarithmic axis stand at one place."""
 SHORT = 150
 """Ratio of the ends up to which a logarithmic axis is short."""
 
@@ -106,6 +109,18 @@ def limit(axes: Axes, x: Limits, y: Limits) -> None:
         if high is None and low is not None:
             top = max(top, data[1] + room)
         place(bottom, top)
+
+
+def widen(axes: Axes) -> None:
+    """Room on both sides where all points stand at one x: on scales that are not linear hardly any
+    is left of itself, and no tick falls into it."""
+    low, high = axes.dataLim.intervalx
+    if axes.get_xscale() == "log" and high < CLOSE * low:
+        axes.set_xlim(low / CLOSE**3, high * CLOSE**3)
+    elif axes.get_xscale() == "function":
+        left = _log_left(np.array([low, high]))
+        if left[1] - left[0] < math.log(CLOSE):
+            axes.set_xlim(*_sparsity(left + np.array([-3, 3]) * math.log(CLOSE)))
 
 
 def tidy(axes: Axes, counts: bool = False) -> None:
