@@ -233,3 +233,44 @@ def test_cells_run_on_one_thread(lab: Lab) -> None:
                 assert record is not None
                 assert set(record.results["threads"].low.tolist()) == {1.0}
     assert set(worker.ONE_THREAD.values()) == {"1"}
+
+
+BESIDE = """
+    import os
+
+    from common import VALUE
+
+    from theory_lab import Claim, Source, Study, grid
+
+
+    def draw(n: int, *, rng):
+        return dict(x=VALUE)
+
+
+    def run(at, *, rng):
+        return dict(w=at["x"], process=os.getpid())
+
+
+    CLAIM = Claim("toy.{name}", Source("a toy", "made up"), "w is {value}.", draw=draw, run=run,
+                  measure="w", predict=lambda f: {value})
+    STUDY = Study("{name}", claims=[CLAIM], cases=grid(n=[1, 2]))
+"""
+
+
+@pytest.mark.parametrize("jobs", ["0", "1"])
+def test_studies_of_two_folders_import_what_lies_beside_each(jobs: str, lab: Lab) -> None:
+    for name, value in (("first", 1), ("second", 2)):
+        lab.write(f"VALUE = {value}.0", f"{name}/common.py")
+        lab.write(BESIDE.format(name=name, value=value), f"{name}/{name}.py")
+    assert lab("run", "first/first.py", "second/second.py", "--jobs", jobs).code == 0
+    assert sorted(record.facts["x"] for record in lab.records()) == [1.0, 1.0, 2.0, 2.0]
+
+
+def test_a_worker_goes_on_to_the_next_study_of_its_folder(lab: Lab) -> None:
+    lab.write("VALUE = 1.0", "common.py")
+    for name in ("first", "second"):
+        lab.write(BESIDE.format(name=name, value=1), f"{name}.py")
+    assert lab("run", "first.py", "second.py", "--jobs", "1").code == 0
+    processes = {int(record.result("process").value) for record in lab.records()}
+    assert len(lab.records()) == 4
+    assert len(processes) == 1

@@ -19,6 +19,8 @@ from theory_lab.core import Claim, Experiment, Study, UsageError
 from theory_lab.lab.backends import DEVICES
 
 STUDIES = Path("studies")
+_FOLDERS: set[Path] = set()
+"""The folders of the studies that were loaded."""
 
 
 def study_files() -> list[Path]:
@@ -66,8 +68,7 @@ def _import(file: Path) -> ModuleType:
     assert specification.loader is not None
     module = importlib.util.module_from_spec(specification)
     sys.modules[name] = module
-    if str(file.parent) not in sys.path:
-        sys.path.insert(0, str(file.parent))
+    _put_first(file.parent)
     try:
         specification.loader.exec_module(module)
     except UsageError:
@@ -81,6 +82,24 @@ def _import(file: Path) -> ModuleType:
             f"{file.name}{_line_of(error, file)} raises {kind} on import: {reason}."
         ) from error
     return module
+
+
+def _put_first(folder: Path) -> None:
+    """Let imports find this folder's modules, not those of the same name beside another study."""
+    for name, module in list(sys.modules.items()):
+        if _home(name, module) in _FOLDERS - {folder}:
+            top = folder / name.partition(".")[0]
+            if top.is_dir() or top.with_suffix(".py").is_file():
+                del sys.modules[name]
+    _FOLDERS.add(folder)
+    sys.path[:] = [str(folder), *(place for place in sys.path if place != str(folder))]
+
+
+def _home(name: str, module: ModuleType) -> Path | None:
+    """The folder on the path in which a module, or the package it belongs to, was found."""
+    file = Path(getattr(module, "__file__", None) or "")
+    above = name.count(".") + (file.name == "__init__.py")
+    return file.parents[above] if above < len(file.parents) else None
 
 
 def _line_of(error: Exception, file: Path) -> str:

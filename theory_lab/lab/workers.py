@@ -47,11 +47,12 @@ def measure_all(
     clock: Clock,
 ) -> Generator[tuple[Cell, worker.Result]]:
     """Results as they arrive, until nothing waits or the clock has run out."""
+    _dismiss(members, [one for one in members if one.folder != file.parent])
     try:
         while not clock.is_over and (_are_busy(members) or _may_begin(waiting, clock)):
             busy = sum(one.cell is not None for one in members)
             while len(members) < min(jobs, busy + len(waiting)):
-                members.append(_Worker())
+                members.append(_Worker(file.parent))
             for one in members:
                 if one.is_idle and _may_begin(waiting, clock):
                     one.give(file, waiting.popleft(), device)
@@ -64,9 +65,13 @@ def measure_all(
                     clock.note(cell, one.seconds)
                     yield cell, result
     finally:  # nobody waits for the cells that are not done
-        for one in [one for one in members if one.cell is not None]:
-            one.stop()
-            members.remove(one)
+        _dismiss(members, [one for one in members if one.cell is not None])
+
+
+def _dismiss(members: Crew, some: Crew) -> None:
+    for one in some:
+        one.stop()
+        members.remove(one)
 
 
 def _are_busy(members: Crew) -> bool:
@@ -85,9 +90,13 @@ def _wait(members: Crew, end: float) -> None:
 
 
 class _Worker:
-    """A process that measures one cell at a time; `cell` is the one it has."""
+    """A process that measures one cell at a time; `cell` is the one it has.
 
-    def __init__(self) -> None:
+    It serves the studies of one `folder`: what they import by name lies beside them.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.cell: Cell | None = None
         self.is_gone = False
         self._is_ready = False
