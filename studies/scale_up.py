@@ -61,9 +61,9 @@ class Options:
 def cases(preset: str, options: Options) -> list[Case]:
     """`cuda`: the table, then channels, straight lines and curves.
 
-    `full` holds `quick`, more settings, MNIST, and a table on a part of CIFAR-10: about 7
-    core-hours, 6 of them for the 69 trainings of ResNet-20 (5 minutes each on one core); what is
-    done is kept, so that it may be stopped at any time.
+    `full` holds `quick`, more settings, MNIST, and a table on a part of CIFAR-10: about 10
+    core-hours, 8 to 9 of them for the 69 trainings of ResNet-20 (780 steps of .5 to .6 s on a core
+    of a virtual machine); what is done is kept, so that it may be stopped at any time.
     """
     if preset == "cuda":
         on = dict(data=options.data, net=options.net, train_size=0, test_size=0, batch_size=512,

@@ -128,8 +128,9 @@ VALLEY = Figure(
 
 ATTENTION = Figure(
     "attention_and_acdc",
-    "Square blocks pruned to 95 % sparsity. Test accuracy and sparsity in the course of training (means"
-    " over the seeds): SequentialAttention++ prunes block after block, ACDC at once."
+    "Square blocks pruned to 95 % sparsity in all layers but the ends (the first convolution, the last"
+    " linear layer). Test accuracy and the sparsity of all layers in the course of training (means over"
+    " the seeds): SequentialAttention++ prunes block after block, ACDC at once."
     " Between two evaluations nothing is seen.",
     [orders.ATTENTION.claim],
     [
